@@ -1,0 +1,46 @@
+"""Errors that podwire raises on purpose. A person reads each as one line; the command line maps the class to an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class PodwireError(Exception):
+    """What was asked for failed (exit code 1). Its text is one line, ready to be shown."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with one field of one object of one file; empty parts are left out of the line."""
+
+    message: str
+    file: str = ""
+    document: int = 0  # counted from 1; 0 where the file holds one document or none could be read
+    object: str = ""  # "Deployment default/web"
+    field: str = ""  # "spec.template.spec.containers[0].ports[1].containerPort"
+
+    def __str__(self) -> str:
+        document = f"document {self.document}" if self.document else ""
+        parts = [part for part in (self.file, document, self.object, self.field, self.message) if part]
+        return " ".join(": ".join(parts).split())
+
+
+class BadInput(PodwireError):
+    """Wrong use or bad input (exit code 2): every problem found, one line each, and nothing was done."""
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+    @classmethod
+    def of(cls, message: str, *, file: str = "", object: str = "", field: str = "") -> BadInput:
+        """A single problem."""
+        return cls(Problem(message, file=file, object=object, field=field))
+
+
+class NotFound(BadInput):
+    """A lab, pod, node or scenario that was named does not exist."""
+
+
+class Conflict(PodwireError):
+    """An object changed under its writer, or exists already."""

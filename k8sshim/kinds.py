@@ -1,8 +1,8 @@
 """The kinds of objects that there are: Kubernetes' built-in ones and podwire's own, as a table.
 
-Server, client, validation and manifests all need the same facts about a kind (where it is served, how it is called, whether
-it lives in a namespace), so they stand here once. The table lists a kind under the version that current Kubernetes serves by
-default; kinds that have not reached a stable version are listed under their newest. Pure.
+Server, client, validation and manifests all need the same facts about a kind (where it is served, how it is called,
+whether it lives in a namespace), so they stand here once. The table lists a kind under the version that current
+Kubernetes serves by default; kinds that have not reached a stable version are listed under their newest. Pure.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ scheduling.k8s.io/v1alpha3
   CompositePodGroup compositepodgroups - ns
 storage.k8s.io/v1
   CSIDriver csidrivers - -
-  CSINode csinodes - -
+  CSINode csinodes - s
   CSIStorageCapacity csistoragecapacities - n
   StorageClass storageclasses sc -
   VolumeAttachment volumeattachments - s

@@ -1,0 +1,212 @@
+"""Label selectors, in both notations that the API has: text (`a=b,c!=d,e in (x,y),!f,g`) and LabelSelector objects.
+
+Everybody who picks objects by label (controllers, endpoints, the API server's list, policies) asks the same `Selector`.
+The rules are those of https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/: an empty selector
+matches every object; an absent one (`None`) matches no object. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from k8sshim import names
+from k8sshim.errors import BadInput, Problem
+from k8sshim.objects import Labels, Raw
+
+
+class Operator(str, Enum):
+    """What a requirement asks of a label."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One condition on one label."""
+
+    key: str
+    operator: Operator
+    values: tuple[str, ...] = ()  # sorted; empty for Exists and DoesNotExist
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        if self.operator is Operator.EXISTS:
+            return self.key in labels
+        if self.operator is Operator.DOES_NOT_EXIST:
+            return self.key not in labels
+        if self.operator is Operator.IN:
+            return labels.get(self.key) in self.values  # None is in no tuple of strings
+        return labels.get(self.key) not in self.values  # NotIn holds where the label is absent, says the API
+
+    def __str__(self) -> str:
+        if self.operator is Operator.EXISTS:
+            return self.key
+        if self.operator is Operator.DOES_NOT_EXIST:
+            return f"!{self.key}"
+        if len(self.values) == 1:
+            return f"{self.key}{'=' if self.operator is Operator.IN else '!='}{self.values[0]}"
+        word = "in" if self.operator is Operator.IN else "notin"
+        return f"{self.key} {word} ({','.join(self.values)})"
+
+
+@dataclass(frozen=True)
+class Selector:
+    """All requirements must hold. `requirements` is None for the selector that matches nothing."""
+
+    requirements: tuple[Requirement, ...] | None = ()
+
+    def matches(self, labels: Labels | Mapping[str, str]) -> bool:
+        """Whether an object with these labels is selected."""
+        if self.requirements is None:
+            return False
+        mapping = labels if isinstance(labels, Mapping) else dict(labels)
+        return all(requirement.matches(mapping) for requirement in self.requirements)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it matches every object."""
+        return self.requirements == ()
+
+    def __str__(self) -> str:
+        """The text notation, which `parse` reads back; what matches nothing has none and reads `<none>`."""
+        return "<none>" if self.requirements is None else ",".join(map(str, self.requirements))
+
+    @classmethod
+    def parse(cls, text: str) -> Selector:
+        """The selector of `kubectl get -l TEXT` and of the API's `labelSelector`. Raises BadInput."""
+        return cls(tuple(sorted(_parse(text), key=_order)))
+
+    @classmethod
+    def from_labels(cls, labels: Mapping[str, str] | None) -> Selector:
+        """The selector of a Service or ReplicationController: equality only; None and `{}` select nothing there."""
+        return (
+            cls(tuple(Requirement(key, Operator.IN, (labels[key],)) for key in sorted(labels))) if labels else NOTHING
+        )
+
+    @classmethod
+    def from_raw(cls, raw: Raw | None) -> Selector:
+        """A LabelSelector object; None selects nothing, `{}` everything. Raises BadInput with fields relative to it."""
+        if raw is None:
+            return NOTHING
+        found = raw_problems(raw)
+        if found:
+            raise BadInput(*found)
+        equal = [Requirement(key, Operator.IN, (value,)) for key, value in (raw.get("matchLabels") or {}).items()]
+        wanted = [
+            Requirement(entry["key"], Operator(entry["operator"]), tuple(sorted(entry.get("values") or ())))
+            for entry in raw.get("matchExpressions") or ()
+        ]
+        return cls(tuple(sorted([*equal, *wanted], key=_order)))
+
+
+NOTHING = Selector(None)
+EVERYTHING = Selector()
+
+
+def _order(requirement: Requirement) -> tuple[str, str, tuple[str, ...]]:
+    return requirement.key, requirement.operator.value, requirement.values
+
+
+def raw_problems(raw: Raw) -> list[Problem]:
+    """What is wrong with a LabelSelector object, with fields relative to it (`matchExpressions[0].operator`)."""
+    found = [problem for key, value in (raw.get("matchLabels") or {}).items() for problem in _label(key, value)]
+    for number, entry in enumerate(raw.get("matchExpressions") or ()):
+        found.extend(_expression_problems(entry, f"matchExpressions[{number}]"))
+    return [problem for problem in found if problem.message]
+
+
+def _label(key: str, value: str) -> tuple[Problem, Problem]:
+    field = f"matchLabels[{key}]"
+    return Problem(names.label_key(key), field=field), Problem(names.label_value(value), field=field)
+
+
+def _expression_problems(entry: Raw, field: str) -> Iterator[Problem]:
+    operator, values = entry.get("operator"), entry.get("values") or []
+    yield Problem(names.label_key(entry.get("key")), field=f"{field}.key")
+    if operator not in {each.value for each in Operator}:
+        yield Problem(f"is {operator!r}, expected In, NotIn, Exists or DoesNotExist", field=f"{field}.operator")
+    elif operator in ("In", "NotIn") and not values:
+        yield Problem(f"missing: {operator} needs at least one value", field=f"{field}.values")
+    elif operator in ("Exists", "DoesNotExist") and values:
+        yield Problem(f"must be empty with {operator}", field=f"{field}.values")
+    for index, value in enumerate(values):
+        yield Problem(names.label_value(value), field=f"{field}.values[{index}]")
+
+
+_TOKEN = re.compile(r"==|!=|[=!(),]|[^\s=!(),]+")
+
+
+class _Parser:
+    """Recursive descent over the tokens of a selector's text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = _TOKEN.findall(text)
+
+    def bad(self, message: str) -> BadInput:
+        return BadInput.of(f"bad label selector {self.text!r}: {message}")
+
+    def peek(self) -> str:
+        return self.tokens[0] if self.tokens else ""
+
+    def take(self) -> str:
+        return self.tokens.pop(0) if self.tokens else ""
+
+    def requirements(self) -> Iterator[Requirement]:
+        if not self.tokens:
+            return
+        yield self.requirement()
+        while self.tokens:
+            if self.take() != ",":
+                raise self.bad("expected ',' between requirements")
+            yield self.requirement()
+
+    def requirement(self) -> Requirement:
+        if self.peek() == "!":
+            self.take()
+            return Requirement(self.key(), Operator.DOES_NOT_EXIST)
+        key = self.key()
+        sign = self.peek()
+        if sign in ("", ","):
+            return Requirement(key, Operator.EXISTS)
+        self.take()
+        if sign in ("=", "==", "!="):
+            return Requirement(key, Operator.NOT_IN if sign == "!=" else Operator.IN, (self.value(),))
+        if sign in ("in", "notin"):
+            return Requirement(key, Operator.IN if sign == "in" else Operator.NOT_IN, self.values())
+        raise self.bad(f"expected =, ==, !=, in or notin after {key!r}, found {sign!r}")
+
+    def key(self) -> str:
+        key = self.take()
+        problem = names.label_key(key)
+        if problem:
+            raise self.bad(problem if key else "ends where a label key is expected")
+        return key
+
+    def value(self) -> str:
+        """A value, which may be empty: `a=,b` and `a=` ask for the empty string."""
+        value = "" if self.peek() in ("", ",", ")") else self.take()
+        problem = names.label_value(value)
+        if problem:
+            raise self.bad(problem)
+        return value
+
+    def values(self) -> tuple[str, ...]:
+        if self.take() != "(":
+            raise self.bad("expected '(' after in or notin")
+        values = {self.value()}
+        while self.peek() == ",":
+            self.take()
+            values.add(self.value())
+        if self.take() != ")":
+            raise self.bad("a list of values is not closed with ')'")
+        return tuple(sorted(values))
+
+
+def _parse(text: str) -> Iterator[Requirement]:
+    return _Parser(text).requirements()

@@ -1,7 +1,7 @@
 """What Kubernetes lets things be called: objects, labels, label values, ports.
 
-Each function returns what is wrong in words that follow a field's name ("'Web' is no DNS label: ..."), or "" where all is
-well. Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and .../labels/. Pure.
+Each function returns what is wrong in words that follow a field's name ("'Web' is no DNS label: ..."), or "" where
+all is well. Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and .../labels/. Pure.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[f"{room}*" for room in ("cli", "experiments", "lab", "topo", "controller", "k8sshim")]),
-    package_data={"experiments": ["scenarios/**/*", "templates/*"]},
+    package_data={"experiments": ["scenarios/**/*", "templates/*"], "lab": ["microvm/guest/*"]},
     install_requires=RUN,
     extras_require={"dev": DEVELOP},
     entry_points={"console_scripts": ["podwire = cli.main:main"]},

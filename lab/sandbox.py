@@ -2,7 +2,8 @@
 
 A sandbox is a set of namespaces (user when not root, network, mount, PID, IPC, UTS) with a first process. When that
 process dies, by `kill -9` too, the kernel ends every process in the sandbox and removes its links, mounts and
-namespaces, so nothing here ever cleans up. Inside, `/run` is a fresh tmpfs with `/run/netns`, and loopback is up (`lab.inside`).
+namespaces, so nothing here ever cleans up. Inside, `/run` is a fresh tmpfs with `/run/netns`, and loopback is up
+(`lab.inside`).
 
 `python -m lab.sandbox -- ARGV...` runs one command in a fresh sandbox.
 """

@@ -1,9 +1,9 @@
 """What the node agent asks of the machine, as protocols: namespaces with their links, and ports of bridges.
 
-`topo.netns` and `topo.ovs` implement them with the kernel and Open vSwitch; `tests/contract` runs one suite against those
-and against fakes. Every method takes a batch, because a batch costs hardly more than one (one netlink conversation, one
-Open vSwitch transaction), and is idempotent, because an agent that was restarted does its work again. All block; each may be
-called from any thread.
+`topo.netns` and `topo.ovs` implement them with the kernel and Open vSwitch; `tests/contract` runs one suite against
+those and against fakes. Every method takes a batch, because a batch costs hardly more than one (one netlink
+conversation, one Open vSwitch transaction), and is idempotent, because an agent that was restarted does its work again.
+All block; each may be called from any thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from k8sshim.errors import PodwireError
 
 @dataclass(frozen=True)
 class NamespaceLink:
-    """A veth pair: one end, with addresses and default routes, in a namespace; the other, bare, where a bridge takes it up."""
+    """A veth pair: one end, with addresses and routes, in a namespace; the other, bare, for a bridge to take up."""
 
     namespace: str  # a name, "pod-UID" or "node-NAME"
     interface: str  # the end in there: "eth0"
@@ -38,7 +38,7 @@ class BridgePort:
     number: int  # OpenFlow port number
 
 
-class PartlyDone(PodwireError):
+class PartlyDone(PodwireError):  # noqa: N818 (errors.py names its exceptions so)
     """Some of a batch failed; the rest of it is done."""
 
     def __init__(self, what: str, failed: Mapping[str, str]) -> None:
@@ -56,7 +56,7 @@ class Namespaces(Protocol):
         """Makes each, with loopback up; one that exists is left as it is."""
 
     def delete(self, names: Sequence[str]) -> None:
-        """Takes the names away; a namespace, with its links, dies with its last process or socket. Absent ones are no error."""
+        """Takes the names away; a namespace dies with its last process or socket. Absent ones are no error."""
 
     def connect(self, links: Sequence[NamespaceLink]) -> None:
         """Makes each link, both ends up; of one that exists, addresses, routes, MAC and MTU are set anew.

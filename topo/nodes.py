@@ -1,0 +1,149 @@
+"""The nodes of a cluster description: a number of them, or a list with names, labels, taints and podCIDRs. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from k8sshim.objects import Labels, Raw, Taint, labels_of
+
+from .addressing import IPNetwork, parse_network
+from .fields import Fields, is_integer
+
+MAX_NODES = 1000
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+LABEL_NAME = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
+LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """A node as it was asked for."""
+
+    name: str
+    labels: Labels = ()
+    taints: tuple[Taint, ...] = ()
+    pod_cidrs: tuple[IPNetwork, ...] = ()  # empty: the plan chooses
+
+    def to_raw(self) -> Raw:
+        raw: Raw = {"name": self.name}
+        if self.labels:
+            raw["labels"] = dict(self.labels)
+        if self.taints:
+            raw["taints"] = [{"key": t.key, "value": t.value, "effect": t.effect} for t in self.taints]
+        if self.pod_cidrs:
+            raw["podCIDR"] = str(self.pod_cidrs[0])
+        return raw
+
+
+def default_nodes(number: int) -> tuple[NodeSpec, ...]:
+    """node1, node2, ..."""
+    return tuple(NodeSpec(f"node{index}") for index in range(1, number + 1))
+
+
+def parse_nodes(spec: Fields, default: int) -> tuple[NodeSpec, ...]:
+    """The field `nodes`; the default number of nodes where it is absent or, with a problem, unusable."""
+    value = spec.take("nodes")
+    if value is None:
+        return default_nodes(default)
+    if not is_integer(value) and not isinstance(value, list):
+        spec.wrong("nodes", f"must be a number of nodes or a list of nodes, not {value!r}")
+        return default_nodes(default)
+    number = len(value) if isinstance(value, list) else value
+    if not 1 <= number <= MAX_NODES:
+        spec.wrong("nodes", f"a cluster has from 1 to {MAX_NODES} nodes, not {number}")
+        return default_nodes(default)
+    return _parse_list(spec, value) if isinstance(value, list) else default_nodes(value)
+
+
+def _parse_list(spec: Fields, items: list[Any]) -> tuple[NodeSpec, ...]:
+    nodes: list[NodeSpec] = []
+    first: dict[str, int] = {}
+    for index, item in enumerate(items):
+        fields = Fields(item, f"{spec.path}.nodes[{index}]", spec.problems)
+        node = _parse_node(fields)
+        if node.name in first:
+            fields.wrong("name", f"{node.name!r} is the name of {spec.path}.nodes[{first[node.name]}] already")
+        elif node.name:
+            first[node.name] = index
+        nodes.append(node)
+    return tuple(nodes)
+
+
+def _parse_node(node: Fields) -> NodeSpec:
+    if not node.raw and node.problems.found and node.problems.found[-1].field == node.path:
+        return NodeSpec("")  # no object at all, and that has been said
+    parsed = NodeSpec(
+        _parse_name(node), _parse_labels(node.fields("labels")), _parse_taints(node), _parse_pod_cidrs(node)
+    )
+    node.close()
+    return parsed
+
+
+def _parse_name(node: Fields) -> str:
+    name = node.required("name") or ""
+    if len(name) > 63:
+        node.wrong("name", f"must have at most 63 characters, not {len(name)}")
+    elif name and not DNS_SUBDOMAIN.fullmatch(name):
+        node.wrong(
+            "name",
+            f"{name!r} must consist of lower case letters, digits, '-' and '.', and begin and end with a letter or digit",
+        )
+    return name
+
+
+def _parse_labels(labels: Fields) -> Labels:
+    good = {}
+    for key, value in labels.raw.items():
+        if not _qualified(key):
+            labels.problems.add(labels.path, f"{key!r} is not a label key")
+        elif not isinstance(value, str) or not LABEL_VALUE.fullmatch(value):
+            labels.wrong(
+                key, f"{value!r} is not a label value: a string of at most 63 letters, digits, '-', '_' and '.'"
+            )
+        else:
+            good[key] = value
+    return labels_of(good)
+
+
+def _qualified(key: Any) -> bool:
+    """Whether a label or taint key is `name` or `prefix/name`, as Kubernetes has it."""
+    if not isinstance(key, str):
+        return False
+    prefix, slash, name = key.rpartition("/")
+    return bool(LABEL_NAME.fullmatch(name)) and (
+        not slash or (len(prefix) <= 253 and bool(DNS_SUBDOMAIN.fullmatch(prefix)))
+    )
+
+
+def _parse_taints(node: Fields) -> tuple[Taint, ...]:
+    taints = []
+    for index, item in enumerate(node.items("taints")):
+        fields = Fields(item, f"{node.at('taints')}[{index}]", node.problems)
+        if not isinstance(item, dict):
+            continue
+        key = fields.required("key")
+        if key is not None and not _qualified(key):
+            fields.wrong("key", f"{key!r} is not a taint key")
+        value = fields.text("value", "") or ""
+        if not LABEL_VALUE.fullmatch(value):
+            fields.wrong("value", f"{value!r} is not a taint value: at most 63 letters, digits, '-', '_' and '.'")
+        effect = fields.required("effect")
+        if effect is not None and effect not in EFFECTS:
+            fields.wrong("effect", f"must be {' or '.join(EFFECTS)}, not {effect!r}")
+        fields.close()
+        taints.append(Taint(key or "", value, effect or ""))
+    return tuple(taints)
+
+
+def _parse_pod_cidrs(node: Fields) -> tuple[IPNetwork, ...]:
+    text = node.text("podCIDR")
+    if text is None:
+        return ()
+    try:
+        return (parse_network(text),)
+    except ValueError as error:
+        node.wrong("podCIDR", str(error))
+        return ()

@@ -1,0 +1,121 @@
+"""The ranges of a cluster description: each valid, large enough for the nodes, and apart from the others. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice
+
+from k8sshim.objects import Raw
+
+from .addressing import IPNetwork, capacity, free_subnets, parse_network, subnets_in
+from .fields import Fields
+from .nodes import NodeSpec
+
+POD_CIDR = "10.244.0.0/16"
+SERVICE_CIDR = "10.96.0.0/12"
+NODE_NETWORK = "172.30.0.0"
+LONGEST, SHORTEST = 30, 17  # of a node's podCIDR: a gateway and a pod; a port number for every pod
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The ranges of a cluster, one an address family each."""
+
+    pods: tuple[IPNetwork, ...]
+    node_pod_prefix_lengths: tuple[int, ...]  # of the podCIDRs that the plan cuts out of `pods`
+    services: tuple[IPNetwork, ...]
+    nodes: tuple[IPNetwork, ...]
+
+    def to_raw(self) -> Raw:
+        return {
+            "podCIDR": str(self.pods[0]),
+            "nodePodPrefixLength": self.node_pod_prefix_lengths[0],
+            "serviceCIDR": str(self.services[0]),
+            "nodeCIDR": str(self.nodes[0]),
+        }
+
+
+def default_ranges(nodes: Sequence[NodeSpec]) -> Ranges:
+    """Kubernetes' usual ranges; room is made for every node."""
+    pods = parse_network(POD_CIDR)
+    return Ranges(
+        (pods,), (_default_prefix_length(pods, len(nodes)),), (parse_network(SERVICE_CIDR),), (_node_network(nodes),)
+    )
+
+
+def parse_ranges(spec: Fields, nodes: Sequence[NodeSpec]) -> Ranges:
+    """The fields podCIDR, nodePodPrefixLength, serviceCIDR and nodeCIDR, checked against each other and the nodes."""
+    usual = default_ranges(nodes)
+    given = {name: spec.text(name) for name in ("podCIDR", "serviceCIDR", "nodeCIDR")}
+    networks = {
+        "podCIDR": _parse(spec, "podCIDR", given["podCIDR"], usual.pods[0]),
+        "serviceCIDR": _parse(spec, "serviceCIDR", given["serviceCIDR"], usual.services[0]),
+        "nodeCIDR": _parse(spec, "nodeCIDR", given["nodeCIDR"], usual.nodes[0]),
+    }
+    usual_length = usual.node_pod_prefix_lengths[0] if given["podCIDR"] is None else 24
+    length = spec.integer("nodePodPrefixLength", usual_length, SHORTEST, LONGEST)
+    _check_overlaps(spec, networks)
+    pods, services, node_network = (networks[name] for name in ("podCIDR", "serviceCIDR", "nodeCIDR"))
+    if pods is not None:
+        _check_pods(spec, pods, length, nodes)
+    if node_network is not None and capacity(node_network) < len(nodes) + 1:
+        needed = f"{len(nodes)} nodes and their gateway need {len(nodes) + 1}"
+        spec.wrong("nodeCIDR", f"{node_network} has {capacity(node_network)} addresses; {needed}")
+    return Ranges(
+        (pods or usual.pods[0],), (length,), (services or usual.services[0],), (node_network or usual.nodes[0],)
+    )
+
+
+def _default_prefix_length(pods: IPNetwork, nodes: int) -> int:
+    """24, or longer where more nodes want a part of the range."""
+    return next(length for length in range(24, LONGEST + 1) if subnets_in(pods, length) >= nodes)
+
+
+def _node_network(nodes: Sequence[NodeSpec]) -> IPNetwork:
+    """A /24, or larger where more nodes want an address."""
+    candidates = (parse_network(f"{NODE_NETWORK}/{length}") for length in range(24, 15, -1))
+    return next(network for network in candidates if capacity(network) >= len(nodes) + 1)
+
+
+def _parse(spec: Fields, name: str, text: str | None, usual: IPNetwork) -> IPNetwork | None:
+    """The range; the usual one where none is given; None, with a problem, where it is wrong."""
+    if text is None:
+        return usual
+    try:
+        return parse_network(text)
+    except ValueError as error:
+        spec.wrong(name, str(error))
+        return None
+
+
+def _check_overlaps(spec: Fields, networks: dict[str, IPNetwork | None]) -> None:
+    for (one, first), (other, second) in combinations(networks.items(), 2):
+        if first is not None and second is not None and first.overlaps(second):
+            spec.wrong(other, f"{second} overlaps {spec.at(one)} {first}")
+
+
+def _check_pods(spec: Fields, pods: IPNetwork, length: int, nodes: Sequence[NodeSpec]) -> None:
+    chosen = [(index, cidr) for index, node in enumerate(nodes) for cidr in node.pod_cidrs]
+    for index, cidr in chosen:
+        _check_node_cidr(spec, f"nodes[{index}].podCIDR", cidr, pods)
+    for (first, one), (second, other) in combinations(chosen, 2):
+        if one.overlaps(other):
+            spec.wrong(f"nodes[{second}].podCIDR", f"{other} overlaps {spec.at(f'nodes[{first}].podCIDR')} {one}")
+    needed = sum(1 for node in nodes if not node.pod_cidrs)
+    taken = [cidr for _, cidr in chosen if _within(cidr, pods) and cidr.prefixlen >= SHORTEST]
+    free = sum(1 for _ in islice(free_subnets(pods, length, taken), needed))
+    if free < needed:
+        room = f"{pods} has room for {free} node ranges of /{length}"
+        spec.wrong("podCIDR", f"{room}; {needed} nodes need {needed}")
+
+
+def _check_node_cidr(spec: Fields, field: str, cidr: IPNetwork, pods: IPNetwork) -> None:
+    if not _within(cidr, pods):
+        spec.wrong(field, f"{cidr} is outside {spec.at('podCIDR')} {pods}")
+    if not SHORTEST <= cidr.prefixlen <= LONGEST:
+        spec.wrong(field, f"the prefix length must be from {SHORTEST} to {LONGEST}, not {cidr.prefixlen}")
+
+
+def _within(inner: IPNetwork, outer: IPNetwork) -> bool:
+    return inner.version == outer.version and inner.network_address in outer and inner.prefixlen >= outer.prefixlen

@@ -1,0 +1,278 @@
+"""Requests to the API server, in plain JSON, with answers that are not 2xx turned into podwire's errors.
+
+lightkube reads the kubeconfig and makes the connection (TLS, credentials, a pool of kept connections). Its typed layer
+is passed by: podwire compares objects as the JSON they came as, must reach a watch's socket to end it, and saves a
+quarter of a request's cost. A client may be used from several threads, and under eventlet's monkey-patching.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+
+import httpx2 as httpx
+import yaml
+from lightkube.config import client_adapter
+from lightkube.config.kubeconfig import KubeConfig, SingleConfig
+from lightkube.core.exceptions import ConfigError
+from lightkube.types import PatchType
+
+from k8sshim.client.resources import Resource
+from k8sshim.errors import BadInput, Conflict, PodwireError
+from k8sshim.objects import Key, Raw
+from k8sshim.selectors import Selector
+
+TIMEOUT_S = 30.0  # of one request
+WATCH_S = 300  # the server ends a watch after that long, and the client begins another
+_PAGE = 500  # objects of one answer to a list
+_STRATEGIES = {"merge": PatchType.MERGE, "strategic": PatchType.STRATEGIC, "json": PatchType.JSON}
+
+
+class Unreachable(PodwireError):
+    """The API server does not answer."""
+
+
+class Absent(PodwireError):
+    """The object that was to be changed does not exist (404)."""
+
+
+class Expired(PodwireError):
+    """The server no longer holds the changes since that resourceVersion (410): list again."""
+
+
+_ERRORS: dict[int, type[PodwireError]] = {
+    httpx.codes.NOT_FOUND: Absent,
+    httpx.codes.CONFLICT: Conflict,
+    httpx.codes.GONE: Expired,
+    httpx.codes.SERVICE_UNAVAILABLE: Unreachable,
+}
+
+
+class Client:
+    """The API server that a kubeconfig names."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        config = _config(kubeconfig)
+        self.url = config.cluster.server
+        # Not of the environment: a proxy that stands there is meant for the Internet, not for the lab.
+        parameters = client_adapter.ConnectionParams(timeout=httpx.Timeout(TIMEOUT_S), trust_env=False)
+        self._http = client_adapter.Client(config, parameters)
+
+    def wait_until_ready(self, timeout_s: float) -> None:
+        """Return when the API server says that it is ready. Raises Unreachable when it has not after that long."""
+        deadline, pause_s = time.monotonic() + timeout_s, 0.02
+        while True:
+            try:
+                self._request("GET", "/readyz")
+                return
+            except Unreachable:
+                if time.monotonic() + pause_s > deadline:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, 0.5)
+
+    def get(self, resource: Resource, key: Key) -> Raw | None:
+        """One object, or None where there is none."""
+        try:
+            return _object(self._request("GET", resource.path(key)))
+        except Absent:
+            return None
+
+    def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        labels: str | Selector | None = None,
+        *,
+        fields: str = "",
+    ) -> tuple[list[Raw], str]:
+        """The objects (of all namespaces, or of one), and the resourceVersion to watch from."""
+        asked = {"limit": str(_PAGE), "labelSelector": str(labels or ""), "fieldSelector": fields}
+        params = {name: value for name, value in asked.items() if value}
+        items: list[Raw] = []
+        while True:
+            page = _object(self._request("GET", resource.collection(namespace), params=params))
+            for item in page.get("items") or ():  # the items of a list come without these two, says the API
+                items.append({"apiVersion": resource.api_version, "kind": resource.kind, **item})
+            metadata = page.get("metadata") or {}
+            if not metadata.get("continue"):
+                return items, str(metadata.get("resourceVersion") or "")
+            params["continue"] = metadata["continue"]
+
+    def create(self, resource: Resource, raw: Raw) -> Raw:
+        """Create an object. Raises Conflict where one of that name exists."""
+        return _object(self._request("POST", resource.collection(Key.of(raw).namespace), body=raw))
+
+    def update(self, resource: Resource, raw: Raw) -> Raw:
+        """Replace an object. Raises Conflict where it changed since `raw` was read, Absent where it is gone."""
+        return _object(self._request("PUT", resource.path(Key.of(raw)), body=raw))
+
+    def update_status(self, resource: Resource, raw: Raw) -> Raw:
+        """Replace an object's status alone; raises as `update`."""
+        return _object(self._request("PUT", resource.path(Key.of(raw), "status"), body=raw))
+
+    def patch(
+        self,
+        resource: Resource,
+        key: Key,
+        patch: Raw | Sequence[Raw],
+        *,
+        subresource: str = "",
+        strategy: str = "merge",
+    ) -> Raw:
+        """Change parts of an object. `strategy` is merge (RFC 7396), strategic, or json (RFC 6902)."""
+        media_type = _STRATEGIES[strategy].value
+        return _object(self._request("PATCH", resource.path(key, subresource), body=patch, media_type=media_type))
+
+    def delete(self, resource: Resource, key: Key, *, grace_period_s: int | None = None) -> Raw | None:
+        """Delete an object; None where there was none. Returns the object, or a Status, as the server says."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": grace_period_s}
+        try:
+            return _object(self._request("DELETE", resource.path(key), body=None if grace_period_s is None else body))
+        except Absent:
+            return None
+
+    def watch(
+        self,
+        resource: Resource,
+        resource_version: str,
+        *,
+        namespace: str | None = None,
+        fields: str = "",
+        labels: str = "",
+    ) -> Watch:
+        """Changes since that resourceVersion: (ADDED | MODIFIED | DELETED | BOOKMARK, object), until the server ends."""
+        asked = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(WATCH_S),
+            "fieldSelector": fields,
+            "labelSelector": labels,
+        }
+        params = {name: value for name, value in asked.items() if value}
+        return Watch(self._http, self.url, resource.collection(namespace), params)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        body: object = None,
+        media_type: str = "application/json",
+    ) -> bytes:
+        content = None if body is None else json.dumps(body).encode()
+        headers = None if body is None else {"Content-Type": media_type}
+        try:
+            response = self._http.request(method, path, params=params, content=content, headers=headers)
+        except httpx.TransportError as error:
+            raise _unreachable(self.url, error) from error
+        if response.is_success:
+            return response.content
+        raise _error(response.status_code, response.content)
+
+
+class Watch:
+    """An open watch: iterate over it in one thread, close it from any."""
+
+    def __init__(self, http: httpx.Client, url: str, path: str, params: dict[str, str]) -> None:
+        self._http = http
+        self._url = url
+        self._path = path
+        self._params = params
+        self._response: httpx.Response | None = None
+        self._closed = False
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[tuple[str, Raw]]:
+        """Raises Expired, Unreachable, and what else the server answers."""
+        timeout = httpx.Timeout(TIMEOUT_S, read=WATCH_S + TIMEOUT_S)
+        with ExitStack() as stack:
+            try:
+                stream = self._http.stream("GET", self._path, params=self._params, timeout=timeout)
+                self._response = stack.enter_context(stream)
+                if self._closed:
+                    return
+                if not self._response.is_success:
+                    raise _error(self._response.status_code, self._response.read())
+                for line in _lines(self._response.iter_bytes()):
+                    yield _event(line)
+            except (httpx.TransportError, httpx.StreamError) as error:
+                if not self._closed:
+                    raise _unreachable(self._url, error) from error
+
+    def close(self) -> None:
+        """End the watch; who iterates over it comes to the end of it at once."""
+        self._closed = True
+        if self._response is None:
+            return
+        stream = self._response.extensions.get("network_stream")
+        connection = stream.get_extra_info("socket") if stream is not None else None
+        if connection is not None:
+            with suppress(OSError):  # it has ended by itself
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _config(kubeconfig: Path) -> SingleConfig:
+    try:
+        config = KubeConfig.from_file(kubeconfig).get()
+    except (ConfigError, KeyError, TypeError, ValueError, OSError, yaml.YAMLError) as error:
+        raise BadInput.of(f"cannot be used as a kubeconfig: {error}", file=str(kubeconfig)) from error
+    if config is None or config.user is None:
+        raise BadInput.of("names no user for its current context", file=str(kubeconfig))
+    return config
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in lines if line.strip())
+
+
+def _event(line: bytes) -> tuple[str, Raw]:
+    event = _object(line)
+    if event["type"] == "ERROR":
+        raise _of_status(int(event["object"].get("code") or 500), event["object"])
+    return event["type"], event["object"]
+
+
+def _object(content: bytes) -> Raw:
+    raw: Raw = json.loads(content)
+    return raw
+
+
+def _unreachable(url: str, error: Exception) -> Unreachable:
+    return Unreachable(f"the API server at {url} does not answer: {error or type(error).__name__}")
+
+
+def _error(code: int, content: bytes) -> PodwireError:
+    try:
+        status = json.loads(content)
+    except ValueError:
+        status = None
+    return _of_status(code, status if isinstance(status, dict) else {"message": content.decode(errors="replace")})
+
+
+def _of_status(code: int, status: Raw) -> PodwireError:
+    """A Status object as one of podwire's errors, its message as it came."""
+    message = " ".join(str(status.get("message") or f"the API server answered {code}").split())
+    if code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
+        return BadInput.of(message)
+    return _ERRORS.get(code, PodwireError)(message)

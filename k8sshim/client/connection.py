@@ -8,6 +8,7 @@ quarter of a request's cost. A client may be used from several threads, and unde
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -61,6 +62,7 @@ class Client:
         self.url = config.cluster.server
         # Not of the environment: a proxy that stands there is meant for the Internet, not for the lab.
         parameters = client_adapter.ConnectionParams(timeout=httpx.Timeout(TIMEOUT_S), trust_env=False)
+        logging.getLogger(httpx.__name__).setLevel(logging.WARNING)  # it says a line a request otherwise
         self._http = client_adapter.Client(config, parameters)
 
     def wait_until_ready(self, timeout_s: float) -> None:
@@ -146,7 +148,7 @@ class Client:
         fields: str = "",
         labels: str = "",
     ) -> Watch:
-        """Changes since that resourceVersion: (ADDED | MODIFIED | DELETED | BOOKMARK, object), until the server ends."""
+        """Changes since that resourceVersion, until the server ends it: (ADDED, MODIFIED, DELETED or BOOKMARK; object)."""
         asked = {
             "watch": "true",
             "allowWatchBookmarks": "true",

@@ -148,7 +148,7 @@ class Client:
         fields: str = "",
         labels: str = "",
     ) -> Watch:
-        """Changes since that resourceVersion until the server ends it: (ADDED, MODIFIED, DELETED or BOOKMARK; object)."""
+        """Changes since that version until the server ends it: (ADDED, MODIFIED, DELETED or BOOKMARK; the object)."""
         asked = {
             "watch": "true",
             "allowWatchBookmarks": "true",

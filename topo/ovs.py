@@ -1,0 +1,266 @@
+"""Open vSwitch: the daemons of a placement group, and the ports of its bridges.
+
+Each group has an ovsdb-server and an ovs-vswitchd of its own, in a private directory; the host's are never touched. Both are
+children in the foreground, so that their death is noticed at once (`alive`), and `restart` brings them back: bridges and
+ports are in the database, and the controller writes the flows anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from k8sshim.errors import PodwireError
+
+from .netns import path as netns_path
+from .ports import BridgePort, PartlyDone
+
+START_TIMEOUT_S = 15.0
+TRANSACTION_TIMEOUT_S = 60
+BATCH = 250  # ports a transaction
+SCHEMAS = (Path("/usr/share/openvswitch/vswitch.ovsschema"), Path("/usr/local/share/openvswitch/vswitch.ovsschema"))
+DATAPATH_TYPES = {"kernel": "system", "userspace": "netdev"}
+
+
+def kernel_datapath() -> bool:
+    """Whether the openvswitch module is here and a datapath can be made in this network namespace."""
+    probe = ["ovs-dpctl", "dump-dps"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+def datapath_type(datapath: str) -> str:
+    """`datapath_type` of bridges for a description's `datapath`: `system` or `netdev`."""
+    if datapath == "auto":
+        return "system" if kernel_datapath() else "netdev"
+    if datapath == "kernel" and not kernel_datapath():
+        raise PodwireError(
+            "datapath kernel: this machine has no openvswitch module that is usable here; see podwire doctor"
+        )
+    return DATAPATH_TYPES[datapath]
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+    """Returns when the condition holds. Raises PodwireError after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise PodwireError(f"{what}: not within {timeout_s:.0f} s")
+        time.sleep(0.005)
+
+
+@dataclass
+class Switchd:
+    """One group's ovsdb-server and ovs-vswitchd."""
+
+    directory: Path
+    netns: str | None  # the named namespace of ovs-vswitchd; None: the caller's own
+    log: Path  # the folder of their logs
+    settings: Mapping[str, str] = field(default_factory=dict)  # Open_vSwitch other_config, read as ovs-vswitchd starts
+    _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @classmethod
+    def start(
+        cls,
+        directory: Path,
+        netns: str | None = None,
+        datapath: str = "auto",
+        *,
+        log: Path | None = None,
+        threads: int = 0,
+    ) -> Switchd:
+        """Starts a group's daemons; returns when they serve.
+
+        `datapath` is auto, kernel or userspace; `threads` is the number of handler and revalidator threads, 0 for Open
+        vSwitch's own choice.
+        """
+        settings = {"userspace-tso-enable": "true"} if datapath_type(datapath) == "netdev" else {}
+        if threads:
+            settings |= {"n-handler-threads": str(threads), "n-revalidator-threads": str(threads)}
+        directory.mkdir(parents=True, exist_ok=True)
+        switchd = cls(directory, netns, log or directory, settings)
+        switchd.restart()
+        return switchd
+
+    @property
+    def socket(self) -> Path:
+        """The database's socket."""
+        return self.directory / "db.sock"
+
+    @property
+    def pid(self) -> int:
+        """ovs-vswitchd's process id: whoever joins its namespaces is where the bridges are."""
+        return self._children["ovs-vswitchd"].pid
+
+    def alive(self) -> list[str]:
+        """What is wrong; nothing while both daemons run."""
+        return [
+            f"{name} of group {self.directory.name} ended with code {child.returncode}"
+            for name, child in self._children.items()
+            if child.poll() is not None
+        ]
+
+    def restart(self) -> None:
+        """Starts those of the two that do not run; returns when they serve."""
+        if not self._runs("ovsdb-server"):
+            self._start_database()
+        if not self._runs("ovs-vswitchd"):
+            self._spawn("ovs-vswitchd", [f"unix:{self.socket}"], self.netns)
+            self.vsctl("--retry", "init")  # returns when ovs-vswitchd has taken the configuration over
+            wait_until(
+                lambda: self.vsctl("get", "Open_vSwitch", ".", "cur_cfg").strip() != "[]",
+                START_TIMEOUT_S,
+                "ovs-vswitchd",
+            )
+
+    def stop(self) -> None:
+        """Ends both daemons; the kernel does it for a lab."""
+        for child in reversed(self._children.values()):
+            child.terminate()
+            child.wait(START_TIMEOUT_S)
+
+    def vsctl(self, *arguments: str) -> str:
+        """Runs ovs-vsctl on this group's database. Raises PodwireError with what it said."""
+        return vsctl(self.socket, *arguments)
+
+    def _runs(self, name: str) -> bool:
+        return name in self._children and self._children[name].poll() is None
+
+    def _start_database(self) -> None:
+        database = self.directory / "conf.db"
+        if not database.exists():
+            _run(["ovsdb-tool", "create", str(database), str(_schema())])
+        self.socket.unlink(missing_ok=True)
+        self._spawn("ovsdb-server", [str(database), f"--remote=punix:{self.socket}"], None)
+        wait_until(self.socket.exists, START_TIMEOUT_S, "ovsdb-server")
+        settings = [f"other_config:{name}={value}" for name, value in self.settings.items()]
+        self.vsctl("--retry", "--no-wait", "init", *(["--", "set", "Open_vSwitch", ".", *settings] if settings else []))
+
+    def _spawn(self, name: str, arguments: list[str], netns: str | None) -> None:
+        enter = ["nsenter", f"--net={netns_path(netns)}"] if netns else []
+        control = self.directory / f"{name}.ctl"
+        control.unlink(missing_ok=True)
+        options = [f"--unixctl={control}", f"--pidfile={self.directory / name}.pid", "--no-chdir"]
+        logs = [
+            f"--log-file={self.log / name}-{self.directory.name}.log",
+            "-vconsole:off",
+            "-vsyslog:off",
+            "-vfile:info",
+        ]
+        self._children[name] = subprocess.Popen(
+            [*enter, name, *arguments, *options, *logs],
+            env=os.environ | {"OVS_RUNDIR": str(self.directory), "OVS_DBDIR": str(self.directory)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+class OpenVSwitchBridges:
+    """`ports.Bridges` by Open vSwitch."""
+
+    def __init__(self, databases: Mapping[str, Path]) -> None:
+        self._databases = databases  # bridge -> its database's socket
+
+    def ports(self, bridge: str) -> dict[str, int]:
+        names = vsctl(self._databases[bridge], "list-ports", bridge).split()
+        return {name: number for name, (number, _) in self._states(self._databases[bridge], names).items()}
+
+    def add_ports(self, ports: Sequence[BridgePort]) -> None:
+        failed: dict[str, str] = {}
+        for database, batch in self._batches(ports):
+            failed |= _transact(database, batch, _addition)
+            states = self._states(database, [port.interface for port in batch if port.interface not in failed])
+            wrong = {port: reason for port in batch if (reason := _refusal(port, states))}
+            _transact(database, list(wrong), _deletion)
+            failed |= {port.interface: reason for port, reason in wrong.items()}
+        if failed:
+            raise PartlyDone("ports", failed)
+
+    def delete_ports(self, ports: Sequence[BridgePort]) -> None:
+        failed: dict[str, str] = {}
+        for database, batch in self._batches(ports):
+            failed |= _transact(database, batch, _deletion)
+        if failed:
+            raise PartlyDone("ports", failed)
+
+    def _batches(self, ports: Sequence[BridgePort]) -> list[tuple[Path, list[BridgePort]]]:
+        def database(port: BridgePort) -> Path:
+            return self._databases[port.bridge]
+
+        return [
+            (socket, batch[start : start + BATCH])
+            for socket, group in groupby(sorted(ports, key=database), key=database)
+            for batch in [list(group)]
+            for start in range(0, len(batch), BATCH)
+        ]
+
+    @staticmethod
+    def _states(database: Path, interfaces: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """Interface -> its port number and what is wrong with it."""
+        if not interfaces:
+            return {}
+        columns = ["--format=json", "--columns=name,ofport,error", "--if-exists", "list", "Interface"]
+        rows = json.loads(vsctl(database, *columns, *interfaces))["data"]
+        return {
+            name: (ofport if isinstance(ofport, int) else -1, error if isinstance(error, str) else "")
+            for name, ofport, error in rows
+        }
+
+
+def vsctl(database: Path, *arguments: str) -> str:
+    """Runs ovs-vsctl on a database. Raises PodwireError with what it said."""
+    return _run(["ovs-vsctl", f"--db=unix:{database}", f"--timeout={TRANSACTION_TIMEOUT_S}", *arguments])
+
+
+def _addition(port: BridgePort) -> list[str]:
+    request = ["--", "set", "Interface", port.interface, f"ofport_request={port.number}"]
+    return ["--", "--may-exist", "add-port", port.bridge, port.interface, *request]
+
+
+def _deletion(port: BridgePort) -> list[str]:
+    return ["--", "--if-exists", "del-port", port.bridge, port.interface]
+
+
+def _refusal(port: BridgePort, states: Mapping[str, tuple[int, str]]) -> str:
+    number, error = states.get(port.interface, (port.number, ""))
+    if error or number == port.number:
+        return error
+    return f"Open vSwitch gave it port {number} of {port.bridge}, not {port.number}"
+
+
+def _transact(
+    database: Path, ports: Sequence[BridgePort], command: Callable[[BridgePort], list[str]]
+) -> dict[str, str]:
+    """One transaction; where the whole is refused, one for each port. Interface -> why it was refused."""
+    if not ports:
+        return {}
+    try:
+        vsctl(database, *(word for port in ports for word in command(port)))
+    except PodwireError as error:
+        if len(ports) == 1:
+            return {ports[0].interface: str(error)}
+        return {name: reason for port in ports for name, reason in _transact(database, [port], command).items()}
+    return {}
+
+
+def _schema() -> Path:
+    for schema in SCHEMAS:
+        if schema.exists():
+            return schema
+    raise PodwireError(f"Open vSwitch's schema is not at {' or '.join(map(str, SCHEMAS))}: install openvswitch-switch")
+
+
+def _run(argv: list[str]) -> str:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise PodwireError(f"{argv[0]} is not installed: install openvswitch-switch") from None
+    if done.returncode:
+        raise PodwireError(f"{argv[0]}: {' '.join(done.stderr.split()) or f'exit code {done.returncode}'}")
+    return done.stdout

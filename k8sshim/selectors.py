@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from k8sshim import names
 from k8sshim.errors import BadInput, Problem
@@ -113,29 +114,45 @@ def _order(requirement: Requirement) -> tuple[str, str, tuple[str, ...]]:
 
 
 def raw_problems(raw: Raw) -> list[Problem]:
-    """What is wrong with a LabelSelector object, with fields relative to it (`matchExpressions[0].operator`)."""
-    found = [problem for key, value in (raw.get("matchLabels") or {}).items() for problem in _label(key, value)]
-    for number, entry in enumerate(raw.get("matchExpressions") or ()):
-        found.extend(_expression_problems(entry, f"matchExpressions[{number}]"))
+    """What is wrong with a LabelSelector object, with fields relative to it (`matchExpressions[0].operator`).
+
+    What has the wrong type is passed over: the schema says so.
+    """
+    found: list[Problem] = []
+    for key, value in _dict(raw.get("matchLabels")).items():
+        found.append(Problem(names.label_key(key), field="matchLabels"))
+        found.append(Problem(_value_problem(value), field="matchLabels"))
+    for number, entry in enumerate(_list(raw.get("matchExpressions"))):
+        found.extend(_expression_problems(_dict(entry), f"matchExpressions[{number}]"))
     return [problem for problem in found if problem.message]
 
 
-def _label(key: str, value: str) -> tuple[Problem, Problem]:
-    field = f"matchLabels[{key}]"
-    return Problem(names.label_key(key), field=field), Problem(names.label_value(value), field=field)
-
-
 def _expression_problems(entry: Raw, field: str) -> Iterator[Problem]:
-    operator, values = entry.get("operator"), entry.get("values") or []
-    yield Problem(names.label_key(entry.get("key")), field=f"{field}.key")
-    if operator not in {each.value for each in Operator}:
-        yield Problem(f"is {operator!r}, expected In, NotIn, Exists or DoesNotExist", field=f"{field}.operator")
-    elif operator in ("In", "NotIn") and not values:
+    operator, values = entry.get("operator"), _list(entry.get("values"))
+    if "key" in entry:
+        yield Problem(names.label_key(entry["key"]), field=f"{field}.key")
+    if operator in ("In", "NotIn") and not values:
         yield Problem(f"missing: {operator} needs at least one value", field=f"{field}.values")
     elif operator in ("Exists", "DoesNotExist") and values:
         yield Problem(f"must be empty with {operator}", field=f"{field}.values")
+    elif isinstance(operator, str) and operator not in {each.value for each in Operator}:
+        yield Problem(f"is {operator!r}, expected In, NotIn, Exists or DoesNotExist", field=f"{field}.operator")
     for index, value in enumerate(values):
-        yield Problem(names.label_value(value), field=f"{field}.values[{index}]")
+        yield Problem(_value_problem(value), field=f"{field}.values[{index}]")
+
+
+def _value_problem(value: object) -> str:
+    if value is None:
+        return "is null, expected a string"
+    return names.label_value(value) if isinstance(value, str) else ""
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 _TOKEN = re.compile(r"==|!=|[=!(),]|[^\s=!(),]+")

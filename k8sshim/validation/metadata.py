@@ -1,0 +1,75 @@
+"""Rules for what every object has: names, namespaces, labels, annotations, and label selectors anywhere in it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from k8sshim import names
+from k8sshim.errors import Problem
+from k8sshim.kinds import Kind
+from k8sshim.selectors import raw_problems
+from k8sshim.validation.field import Field
+
+_MAX_ANNOTATIONS = 256 * 1024  # bytes of all annotations of an object
+_SELECTORS = ("selector", "labelSelector", "podSelector", "namespaceSelector", "objectSelector")
+
+
+def metadata_problems(metadata: Field, kind: Kind) -> Iterator[Problem]:
+    """Name (or generateName), namespace, labels and annotations."""
+    name, prefix = metadata["name"], metadata["generateName"]
+    rule = _name_rule(kind)
+    if name.text:
+        yield from name.wrong(rule(name.text))
+    elif prefix.text:
+        yield from prefix.wrong(rule(f"{prefix.text}x"))  # a prefix may end in what no name may end in
+    elif name.value in (None, "") and (isinstance(metadata.value, dict) or not metadata):
+        yield name.problem("missing")
+    if kind.namespaced and metadata["namespace"].text:
+        yield from metadata["namespace"].wrong(names.dns_label(metadata["namespace"].text))
+    yield from label_problems(metadata["labels"])
+    yield from _annotation_problems(metadata["annotations"])
+
+
+def _name_rule(kind: Kind) -> Callable[[object], str]:
+    if kind.group == "rbac.authorization.k8s.io" or kind.kind == "IPAddress":
+        return names.path_segment
+    if kind.api_version == "v1" and kind.kind == "Namespace":
+        return names.dns_label
+    if kind.api_version == "v1" and kind.kind == "Service":
+        return names.dns_label_1035
+    return names.dns_subdomain
+
+
+def label_problems(labels: Field) -> Iterator[Problem]:
+    """Keys and values of a map of labels; a value of another type is the schema's affair, but that lets null pass."""
+    for key, value in labels.entries():
+        yield from value.wrong(names.label_key(key))
+        if value.value is None:
+            yield value.problem("is null, expected a string")
+        elif isinstance(value.value, str):
+            yield from value.wrong(names.label_value(value.value))
+
+
+def _annotation_problems(annotations: Field) -> Iterator[Problem]:
+    size = 0
+    for key, value in annotations.entries():
+        yield from value.wrong(names.label_key(key.lower() if isinstance(key, str) else key))
+        size += len(str(key)) + len(value.text)
+    if size > _MAX_ANNOTATIONS:
+        yield annotations.problem(f"hold {size} bytes, expected {_MAX_ANNOTATIONS} at the most")
+
+
+def selector_problems(field: Field) -> Iterator[Problem]:
+    """What is wrong with each LabelSelector anywhere below."""
+    for element in field.elements():
+        yield from selector_problems(element)
+    for name, value in field.entries():
+        if name in _SELECTORS and isinstance(value.value, dict) and _is_label_selector(value):
+            for problem in raw_problems(value.value):
+                yield Problem(problem.message, field=f"{value.path}.{problem.field}")
+        elif name != "status":
+            yield from selector_problems(value)
+
+
+def _is_label_selector(field: Field) -> bool:
+    return isinstance(field["matchLabels"].value, dict) or isinstance(field["matchExpressions"].value, list)

@@ -1,0 +1,147 @@
+"""What the published schemas of Kubernetes say of an object: types, required fields, unknown fields.
+
+The schemas come as files with the package kubernetes-validate, whose own function reads 2 MB anew for each object and
+stops at the first error. Here the shared definitions are read once, without their prose, and validators are kept.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from referencing import Registry, Resource
+
+from k8sshim.errors import Problem
+from k8sshim.kinds import Kind
+from k8sshim.objects import Raw
+from k8sshim.validation.field import join
+
+_FOLDER = re.compile(r"v(\d+)\.(\d+)\.(\d+)-local-strict")
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_TYPE_WORDS = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "a boolean",
+    "array": "a list",
+    "object": "an object",
+}
+_FORMAT_WORDS = {"int32": "32-bit integer", "int64": "64-bit integer", "date-time": "date and time (RFC 3339)"}
+
+
+def schema_problems(raw: Raw, kind: Kind) -> list[Problem]:
+    """Every error that the schema finds, in the order of the fields; none for a kind without a schema."""
+    validator = _validator(kind)
+    if validator is None:
+        return []
+    errors = sorted(validator.iter_errors(raw), key=_place)
+    return [problem for error in errors for problem in _problems(error)]
+
+
+def type_of(value: object) -> str:
+    """What a JSON value is, in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    words = {str: "a string", int: "an integer", float: "a number", list: "a list", dict: "an object"}
+    return words.get(type(value), type(value).__name__)
+
+
+def _place(error: Any) -> list[str]:
+    return [f"{step:09}" if isinstance(step, int) else step for step in error.absolute_path]
+
+
+def _problems(error: Any) -> Iterator[Problem]:
+    path = ""
+    for step in error.absolute_path:
+        path = join(path, step)
+    value = error.instance
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in value]
+        yield from (Problem("missing", field=join(path, name)) for name in missing if f"'{name}'" in error.message)
+    elif error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        yield from (Problem(_unknown(name, known), field=path) for name in value if name not in known)
+    elif error.validator == "type":
+        expected = [_TYPE_WORDS[name] for name in _names(error.validator_value) if name != "null"]
+        yield Problem(f"is {type_of(value)}, expected {' or '.join(expected)}", field=path)
+    elif error.validator == "oneOf":
+        if value is not None:  # null is absence; it fits every alternative, so more than one
+            yield Problem(f"is {type_of(value)}, expected {_alternatives(error.validator_value)}", field=path)
+    elif error.validator == "format":
+        yield Problem(f"{value!r} is no {_FORMAT_WORDS[error.validator_value]}", field=path)
+    else:
+        yield Problem(error.message, field=path)
+
+
+def _names(types: str | list[str]) -> list[str]:
+    return [types] if isinstance(types, str) else types
+
+
+def _alternatives(schemas: list[Raw]) -> str:
+    names = [name for schema in schemas for name in _names(schema.get("type", [])) if name != "null"]
+    return " or ".join(_TYPE_WORDS[name] for name in names)
+
+
+def _unknown(name: str, known: Raw) -> str:
+    near = difflib.get_close_matches(str(name), known, n=1)
+    return f'unknown field "{name}"' + (f', did you mean "{near[0]}"?' if near else "")
+
+
+@cache
+def _folder() -> Path:
+    """The schemas of the newest Kubernetes version that the package has."""
+    spec = find_spec("kubernetes_validate")
+    assert spec is not None and spec.submodule_search_locations, "kubernetes-validate is not installed"
+    root = Path(spec.submodule_search_locations[0]) / "kubernetes-json-schema"
+    versions = [match for entry in root.iterdir() if (match := _FOLDER.fullmatch(entry.name))]
+    return root / max(versions, key=lambda match: tuple(map(int, match.groups()))).group()
+
+
+@cache
+def _registry() -> Any:
+    definitions = _load(_folder() / "_definitions.json")
+    return Registry().with_resource(definitions["$id"], Resource.from_contents(definitions))
+
+
+@cache
+def _validator(kind: Kind) -> Any:
+    group = kind.group.split(".")[0]
+    file = _folder() / f"{'-'.join(part for part in (kind.singular, group, kind.version) if part)}.json"
+    if not file.exists():
+        return None
+    return jsonschema.Draft202012Validator(_load(file), registry=_registry(), format_checker=_FORMATS)
+
+
+def _load(file: Path) -> Any:
+    return json.loads(file.read_bytes(), object_hook=_without_prose)
+
+
+def _without_prose(schema: Raw) -> Raw:
+    """Descriptions are two thirds of the definitions; a *property* of that name is no string and stays."""
+    if isinstance(schema.get("description"), str):
+        del schema["description"]
+    return schema
+
+
+def _within(bits: int) -> Callable[[object], bool]:
+    return lambda value: not isinstance(value, int) or -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
+
+
+def _formats() -> Any:
+    checker = jsonschema.FormatChecker(formats=())
+    checker.checks("int32")(_within(32))
+    checker.checks("int64")(_within(64))
+    checker.checks("date-time")(lambda value: not isinstance(value, str) or bool(_DATE_TIME.fullmatch(value)))
+    return checker
+
+
+_FORMATS = _formats()

@@ -87,10 +87,7 @@ def _parse_name(node: Fields) -> str:
     if len(name) > 63:
         node.wrong("name", f"must have at most 63 characters, not {len(name)}")
     elif name and not DNS_SUBDOMAIN.fullmatch(name):
-        node.wrong(
-            "name",
-            f"{name!r} must consist of lower case letters, digits, '-' and '.', and begin and end with a letter or digit",
-        )
+        node.wrong("name", f"{name!r} is not a DNS name: lower case letters, digits, '-' and, between its parts, '.'")
     return name
 
 

@@ -1,8 +1,8 @@
 """Open vSwitch: the daemons of a placement group, and the ports of its bridges.
 
-Each group has an ovsdb-server and an ovs-vswitchd of its own, in a private directory; the host's are never touched. Both are
-children in the foreground, so that their death is noticed at once (`alive`), and `restart` brings them back: bridges and
-ports are in the database, and the controller writes the flows anew.
+Each group has an ovsdb-server and an ovs-vswitchd of its own, in a private directory; the host's are never touched.
+Both are children in the foreground, so that their death is noticed at once (`alive`), and `restart` brings them back:
+bridges and ports are in the database, and the controller writes the flows anew.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 
 from k8sshim.errors import PodwireError
 
-from .netns import path as netns_path
+from .plan import Plan
 from .ports import BridgePort, PartlyDone
+from .syscalls import path as netns_path
 
 START_TIMEOUT_S = 15.0
 TRANSACTION_TIMEOUT_S = 60
@@ -61,6 +62,7 @@ class Switchd:
     directory: Path
     netns: str | None  # the named namespace of ovs-vswitchd; None: the caller's own
     log: Path  # the folder of their logs
+    datapath_type: str  # of its bridges: system or netdev
     settings: Mapping[str, str] = field(default_factory=dict)  # Open_vSwitch other_config, read as ovs-vswitchd starts
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -79,11 +81,12 @@ class Switchd:
         `datapath` is auto, kernel or userspace; `threads` is the number of handler and revalidator threads, 0 for Open
         vSwitch's own choice.
         """
-        settings = {"userspace-tso-enable": "true"} if datapath_type(datapath) == "netdev" else {}
+        kind = datapath_type(datapath)
+        settings = {"userspace-tso-enable": "true"} if kind == "netdev" else {}
         if threads:
             settings |= {"n-handler-threads": str(threads), "n-revalidator-threads": str(threads)}
         directory.mkdir(parents=True, exist_ok=True)
-        switchd = cls(directory, netns, log or directory, settings)
+        switchd = cls(directory, netns, log or directory, kind, settings)
         switchd.restart()
         return switchd
 
@@ -111,12 +114,9 @@ class Switchd:
             self._start_database()
         if not self._runs("ovs-vswitchd"):
             self._spawn("ovs-vswitchd", [f"unix:{self.socket}"], self.netns)
-            self.vsctl("--retry", "init")  # returns when ovs-vswitchd has taken the configuration over
-            wait_until(
-                lambda: self.vsctl("get", "Open_vSwitch", ".", "cur_cfg").strip() != "[]",
-                START_TIMEOUT_S,
-                "ovs-vswitchd",
-            )
+            self.vsctl(
+                "set", "Open_vSwitch", ".", f"external_ids:started={time.monotonic_ns()}"
+            )  # waits for the daemon
 
     def stop(self) -> None:
         """Ends both daemons; the kernel does it for a lab."""
@@ -167,18 +167,22 @@ class OpenVSwitchBridges:
     def __init__(self, databases: Mapping[str, Path]) -> None:
         self._databases = databases  # bridge -> its database's socket
 
+    @classmethod
+    def of(cls, plan: Plan, run: Path) -> OpenVSwitchBridges:
+        """The bridges of a plan that has been built below `run`."""
+        return cls({switch.name: socket_of(run, switch.group) for switch in plan.switches.values()})
+
     def ports(self, bridge: str) -> dict[str, int]:
         names = vsctl(self._databases[bridge], "list-ports", bridge).split()
-        return {name: number for name, (number, _) in self._states(self._databases[bridge], names).items()}
+        return {name: number for name, (number, _) in _states(self._databases[bridge], names).items()}
 
     def add_ports(self, ports: Sequence[BridgePort]) -> None:
         failed: dict[str, str] = {}
         for database, batch in self._batches(ports):
             failed |= _transact(database, batch, _addition)
-            states = self._states(database, [port.interface for port in batch if port.interface not in failed])
-            wrong = {port: reason for port in batch if (reason := _refusal(port, states))}
-            _transact(database, list(wrong), _deletion)
-            failed |= {port.interface: reason for port, reason in wrong.items()}
+            wrong = refusals(database, [port for port in batch if port.interface not in failed])
+            _transact(database, [port for port in batch if port.interface in wrong], _deletion)
+            failed |= wrong
         if failed:
             raise PartlyDone("ports", failed)
 
@@ -200,17 +204,40 @@ class OpenVSwitchBridges:
             for start in range(0, len(batch), BATCH)
         ]
 
-    @staticmethod
-    def _states(database: Path, interfaces: Sequence[str]) -> dict[str, tuple[int, str]]:
-        """Interface -> its port number and what is wrong with it."""
-        if not interfaces:
-            return {}
-        columns = ["--format=json", "--columns=name,ofport,error", "--if-exists", "list", "Interface"]
-        rows = json.loads(vsctl(database, *columns, *interfaces))["data"]
-        return {
-            name: (ofport if isinstance(ofport, int) else -1, error if isinstance(error, str) else "")
-            for name, ofport, error in rows
-        }
+
+def refusals(database: Path, ports: Sequence[BridgePort]) -> dict[str, str]:
+    """Interface -> why Open vSwitch does not forward by this port number; empty where all is well."""
+    states = _states(database, [port.interface for port in ports])
+    reasons = {port.interface: _refusal(port, *states.get(port.interface, (-1, ""))) for port in ports}
+    return {interface: reason for interface, reason in reasons.items() if reason}
+
+
+def _states(database: Path, interfaces: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Interface -> its port number (-1: none) and what is wrong with it."""
+    if not interfaces:
+        return {}
+    columns = ["--format=json", "--columns=name,ofport,error", "--if-exists", "list", "Interface"]
+    rows = json.loads(vsctl(database, *columns, *interfaces))["data"]
+    return {
+        name: (ofport if isinstance(ofport, int) else -1, error if isinstance(error, str) else "")
+        for name, ofport, error in rows  # a column without a value reads ["set", []]
+    }
+
+
+def _refusal(port: BridgePort, number: int, error: str) -> str:
+    if number == port.number:
+        return ""
+    return error or f"Open vSwitch gave it port {number} of {port.bridge}, not {port.number}"
+
+
+def socket_of(run: Path, group: str) -> Path:
+    """The database's socket of a placement group."""
+    return run / "switchd" / group / "db.sock"
+
+
+def version() -> str:
+    """Open vSwitch's version, as in "3.1.0"."""
+    return _run(["ovs-vsctl", "--version"]).split("\n", 1)[0].split()[-1]
 
 
 def vsctl(database: Path, *arguments: str) -> str:
@@ -225,13 +252,6 @@ def _addition(port: BridgePort) -> list[str]:
 
 def _deletion(port: BridgePort) -> list[str]:
     return ["--", "--if-exists", "del-port", port.bridge, port.interface]
-
-
-def _refusal(port: BridgePort, states: Mapping[str, tuple[int, str]]) -> str:
-    number, error = states.get(port.interface, (port.number, ""))
-    if error or number == port.number:
-        return error
-    return f"Open vSwitch gave it port {number} of {port.bridge}, not {port.number}"
 
 
 def _transact(

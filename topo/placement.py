@@ -26,8 +26,8 @@ class Group:
 def place(bridges: Sequence[str], fabric: Sequence[str], placement: str | int, pods: int) -> tuple[Group, ...]:
     """Groups for node bridges and fabric switches; `pods` is the number expected in the whole cluster.
 
-    A fabric switch never shares a process with a node bridge unless all of them do: a group of its own keeps what crosses
-    the fabric from being polled together with pods that have no part in it.
+    A fabric switch never shares a process with a node bridge unless all of them do: a group of its own keeps what
+    crosses the fabric from being polled together with pods that have no part in it.
     """
     share = nodes_a_process(placement, len(bridges), pods)
     if share >= len(bridges):
@@ -37,7 +37,7 @@ def place(bridges: Sequence[str], fabric: Sequence[str], placement: str | int, p
 
 
 def nodes_a_process(placement: str | int, nodes: int, pods: int) -> int:
-    """How many node bridges share an ovs-vswitchd; all of them where this is no less than the number of nodes."""
+    """How many node bridges share an ovs-vswitchd; no fewer than the nodes: all do."""
     if isinstance(placement, int):
         return placement
     if placement == "shared":

@@ -38,7 +38,7 @@ class BridgePort:
     number: int  # OpenFlow port number
 
 
-class PartlyDone(PodwireError):  # noqa: N818 (errors.py names its exceptions so)
+class PartlyDone(PodwireError):
     """Some of a batch failed; the rest of it is done."""
 
     def __init__(self, what: str, failed: Mapping[str, str]) -> None:

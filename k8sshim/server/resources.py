@@ -1,0 +1,73 @@
+"""The resources served: the table of kinds as the API server looks things up in it.
+
+Two kinds are served in two shapes of one stored object (Events, HorizontalPodAutoscalers); `stored_kind` says which
+shape is kept, and `conversion` turns one into the other.
+"""
+
+from __future__ import annotations
+
+from k8sshim.kinds import KINDS, Kind, find
+
+_STORED_ELSEWHERE = {
+    ("events.k8s.io/v1", "Event"): ("v1", "Event"),
+    ("autoscaling/v1", "HorizontalPodAutoscaler"): ("autoscaling/v2", "HorizontalPodAutoscaler"),
+}
+
+
+def resource_name(kind: Kind) -> str:
+    """`pods`, `deployments.apps`: the name of a resource in messages and in the store."""
+    return f"{kind.plural}.{kind.group}" if kind.group else kind.plural
+
+
+def stored_kind(kind: Kind) -> Kind:
+    """The kind in whose shape objects of this kind are kept."""
+    elsewhere = _STORED_ELSEWHERE.get((kind.api_version, kind.kind))
+    return _known(*elsewhere) if elsewhere else kind
+
+
+def storage_name(kind: Kind) -> str:
+    """The resource by which the store knows objects of this kind."""
+    return _STORAGE_NAMES[kind]
+
+
+def by_storage_name(resource: str) -> Kind:
+    """The kind in whose shape the store keeps a resource."""
+    return _BY_STORAGE_NAME[resource]
+
+
+def lookup(group: str, version: str, plural: str) -> Kind | None:
+    return _BY_PATH.get((group, version, plural))
+
+
+def subresources(kind: Kind) -> tuple[str, ...]:
+    """The subresources that are served, in the order of discovery."""
+    found = (kind.has_status and "status", kind.has_scale and "scale", kind is PODS and "binding")
+    return tuple(name for name in found if name)
+
+
+def group_versions() -> dict[str, list[str]]:
+    """Every group with its versions, the preferred one first; the core group is ""."""
+    groups: dict[str, list[str]] = {}
+    for kind in KINDS:
+        versions = groups.setdefault(kind.group, [])
+        if kind.version not in versions:
+            versions.append(kind.version)
+    return groups
+
+
+def _known(api_version: str, name: str) -> Kind:
+    kind = find(api_version, name)
+    if kind is None:
+        raise LookupError(f"the table of kinds lacks {api_version} {name}")
+    return kind
+
+
+_BY_PATH = {(kind.group, kind.version, kind.plural): kind for kind in KINDS}
+_STORAGE_NAMES = {kind: resource_name(stored_kind(kind)) for kind in KINDS}
+_BY_STORAGE_NAME = {resource_name(kind): kind for kind in KINDS if stored_kind(kind) is kind}
+
+PODS = _known("v1", "Pod")
+NAMESPACES = _known("v1", "Namespace")
+NODES = _known("v1", "Node")
+SERVICES = _known("v1", "Service")
+REPLICATION_CONTROLLERS = _known("v1", "ReplicationController")

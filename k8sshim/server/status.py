@@ -1,0 +1,121 @@
+"""The API's errors: `Status` objects with the reason, code and wording that Kubernetes gives, raised as `ApiError`.
+
+Reasons and codes: https://github.com/kubernetes/apimachinery/blob/master/pkg/apis/meta/v1/types.go (StatusReason).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from k8sshim.errors import PodwireError, Problem
+from k8sshim.kinds import Kind
+from k8sshim.objects import Raw
+
+from .resources import resource_name
+
+
+class ApiError(PodwireError):
+    """A request that is answered with a `Status` of failure."""
+
+    def __init__(self, code: int, reason: str, message: str, details: Raw | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = failure(code, reason, message, details)
+
+
+def failure(code: int, reason: str, message: str, details: Raw | None = None) -> Raw:
+    status: Raw = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "code": code,
+    }
+    if details:
+        status["details"] = details
+    return status
+
+
+def success(kind: Kind | None = None, name: str = "", uid: str = "", code: int = 200) -> Raw:
+    status: Raw = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    if kind is not None:
+        status["details"] = _details(kind, name) | {"uid": uid}
+    if code != 200:
+        status["code"] = code
+    return status
+
+
+def _details(kind: Kind, name: str) -> Raw:
+    """What a client's message names; `kind` holds the plural here, as Kubernetes does it."""
+    return {"name": name, "kind": kind.plural} | ({"group": kind.group} if kind.group else {})
+
+
+def bad_request(message: str) -> ApiError:
+    return ApiError(400, "BadRequest", message)
+
+
+def unauthorized() -> ApiError:
+    return ApiError(401, "Unauthorized", "Unauthorized")
+
+
+def forbidden(kind: Kind, name: str, why: str, causes: list[Raw] | None = None) -> ApiError:
+    message = f'{resource_name(kind)} "{name}" is forbidden: {why}'
+    return ApiError(403, "Forbidden", message, _details(kind, name) | ({"causes": causes} if causes else {}))
+
+
+def not_found(kind: Kind, name: str) -> ApiError:
+    return ApiError(404, "NotFound", f'{resource_name(kind)} "{name}" not found', _details(kind, name))
+
+
+def no_such_resource() -> ApiError:
+    """A path that leads nowhere; the wording is what kubectl recognises."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource")
+
+
+def method_not_allowed() -> ApiError:
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
+
+def already_exists(kind: Kind, name: str) -> ApiError:
+    return ApiError(409, "AlreadyExists", f'{resource_name(kind)} "{name}" already exists', _details(kind, name))
+
+
+def conflict(kind: Kind, name: str, why: str) -> ApiError:
+    message = f'Operation cannot be fulfilled on {resource_name(kind)} "{name}": {why}'
+    return ApiError(409, "Conflict", message, _details(kind, name))
+
+
+def stale(kind: Kind, name: str) -> ApiError:
+    return conflict(
+        kind, name, "the object has been modified; please apply your changes to the latest version and try again"
+    )
+
+
+def expired(message: str) -> ApiError:
+    return ApiError(410, "Expired", message)
+
+
+def too_large(limit: int) -> ApiError:
+    return ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
+
+
+def unsupported_media_type(given: str, accepted: Iterable[str]) -> ApiError:
+    message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
+    return ApiError(415, "UnsupportedMediaType", f"{message} (given: {given or 'none'})")
+
+
+def invalid(kind: Kind, name: str, problems: Iterable[Problem]) -> ApiError:
+    """422 with a cause a problem, so that a client can say which field is wrong."""
+    found = list(problems)
+    text = [f"{problem.field}: {problem.message}" if problem.field else problem.message for problem in found]
+    summary = text[0] if len(text) == 1 else f"[{', '.join(text)}]"
+    qualified = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    causes = [{"reason": "FieldValueInvalid", "message": p.message, "field": p.field} for p in found]
+    details = _details(kind, name) | {"kind": kind.kind, "causes": causes}
+    return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {summary}', details)
+
+
+def invalid_patch(message: str) -> ApiError:
+    return ApiError(422, "Invalid", f"the server rejected our request due to an error in our request: {message}")

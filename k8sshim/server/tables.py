@@ -1,0 +1,83 @@
+"""Server-side printing: objects as the rows that `kubectl get` shows.
+
+The server decides on columns and cells (kinds in `columns`), the client lays them out; columns of priority 1 are for
+`-o wide`. Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from k8sshim.kinds import Kind
+from k8sshim.objects import Raw
+from k8sshim.store import Record, encode
+
+from . import conversion
+from .columns import Column, printer
+from .resources import stored_kind
+
+_MEDIA_TYPE = "application/json"
+_VERSIONS = ("v1", "v1beta1")
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """How a client wants its table: the version of meta.k8s.io, and what of each object comes along with its row."""
+
+    version: str
+    include: str  # None, Metadata or Object
+
+
+def requested(accept: str, include: str) -> TableForm | None:
+    """The table that an Accept header asks for, or None where it prefers the object itself."""
+    for alternative in accept.split(","):
+        media_type, *rest = (part.strip() for part in alternative.split(";"))
+        parameters = dict(part.partition("=")[::2] for part in rest)
+        if media_type in (_MEDIA_TYPE, "*/*") and "as" not in parameters:
+            return None
+        wanted = parameters.get("as") == "Table" and parameters.get("g") == "meta.k8s.io"
+        if media_type == _MEDIA_TYPE and wanted and parameters.get("v") in _VERSIONS:
+            return TableForm(parameters["v"], include or "Metadata")
+    return None
+
+
+def table(
+    kind: Kind, records: Iterable[Record], form: TableForm, version: int, now: datetime, *, header: bool = True
+) -> bytes:
+    """A Table of these objects; without `header` it leaves the columns out, as all but the first of a watch do."""
+    shown = printer(stored_kind(kind))
+    raw: Raw = {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{form.version}",
+        "metadata": {"resourceVersion": str(version)},
+        "columnDefinitions": [_definition(column) for column in shown.columns] if header else None,
+        "rows": [
+            {"cells": shown.cells(raw, now), "object": _included(kind, raw, form)}
+            for raw in (record.decode() for record in records)
+        ],
+    }
+    return encode(raw)
+
+
+def _definition(column: Column) -> Raw:
+    return {
+        "name": column.name,
+        "type": column.type,
+        "format": "name" if column.name == "Name" else "",
+        "description": column.description or column.name,
+        "priority": column.priority,
+    }
+
+
+def _included(kind: Kind, raw: Raw, form: TableForm) -> Raw | None:
+    if form.include == "None":
+        return None
+    if form.include == "Object":
+        return conversion.from_stored(kind, raw)
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": f"meta.k8s.io/{form.version}",
+        "metadata": raw["metadata"],
+    }

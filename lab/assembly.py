@@ -12,7 +12,6 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 from dataclasses import dataclass
@@ -94,9 +93,14 @@ def _build(planned: plan.Plan, orders: Orders) -> Topology:
 
 def _look_after(topology: Topology) -> None:
     """Have daemons of Open vSwitch that died started again."""
+    problems = topology.alive()
+    for problem in problems:
+        LOG.warning("%s", problem)
     try:
-        topology.alive()
-    except (PodwireError, OSError, subprocess.SubprocessError):
+        if problems:
+            topology.restart()
+            LOG.info("Open vSwitch is started again")
+    except (PodwireError, OSError):
         LOG.exception("Open vSwitch cannot be started again; another attempt follows")
 
 

@@ -1,0 +1,66 @@
+"""Tables on stdout: within the terminal's width there, as wide as they are in a pipe or a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from experiments.matrix import Cell
+    from lab.doctor import Diagnosis
+
+_WIDE = 1000
+
+
+def console() -> Console:
+    """Where tables are printed."""
+    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Print rows under the columns' names; None is shown as "-"."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*("-" if row[column] is None else escape(str(row[column])) for column in columns))
+    console().print(table)
+
+
+def print_diagnosis(diagnosis: Diagnosis) -> None:
+    """Print what a machine has, and for what it lacks the cost and the remedy."""
+    table = Table("", "feature", "detail", "without it", "to get it", box=None, pad_edge=False, header_style="bold")
+    for one in diagnosis.findings:
+        mark, lack = ("[green]✓[/]", ("", "")) if one.found else ("[red]✗[/]", (one.cost, one.remedy))
+        table.add_row(mark, *map(escape, (one.feature, one.detail, *lack)))
+    console().print(table)
+    console().print("a lab can run here" if diagnosis.able else "no lab can run here")
+
+
+def print_matrix(cells: Sequence[Cell]) -> None:
+    """Print who reaches whom: a row a source, a column a target; a pod's column has the number of its row."""
+    sources = sorted({cell.source for cell in cells})
+    targets = sorted({cell.target for cell in cells})
+    numbers = {name: str(number) for number, name in enumerate(sources, 1)}
+    table = Table("", "from \\ to", box=None, pad_edge=False, header_style="bold")
+    for target in targets:
+        table.add_column(numbers.get(target, escape(target)), justify="center")
+    answers: dict[tuple[str, str], list[bool]] = {}
+    for cell in cells:
+        answers.setdefault((cell.source, cell.target), []).append(cell.allowed)
+    for source in sources:
+        marks = [_mark(answers.get((source, target), [])) for target in targets]
+        table.add_row(numbers[source], escape(source), *marks)
+    console().print(table)
+
+
+def _mark(answers: Sequence[bool]) -> str:
+    """A pair's mark: what its ports have in common, or how many of them answered."""
+    if not answers:
+        return "[dim]·[/]"
+    if all(answers):
+        return "[green]✓[/]"
+    return f"[yellow]{sum(answers)}/{len(answers)}[/]" if any(answers) else "[red]✗[/]"

@@ -1,0 +1,181 @@
+"""The life of a lab as its user sees it: it comes up, takes manifests, and goes down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from k8sshim import kinds, manifests
+from k8sshim.client import Client
+from k8sshim.errors import PodwireError
+from k8sshim.manifests import Applied, Document
+from lab import following, state
+from lab.events import ENDED, FAILED, TOPOLOGY, Event
+from lab.launch import Launched, last_line, launch
+from lab.readiness import Survey
+from lab.state import RUNNING, Lab
+from lab.waiting import wait_until
+from topo.spec import ClusterSpec
+
+SANDBOX, SWITCHES, API, NODES, MANIFESTS, PODS = "sandbox", "switches", "API", "nodes", "manifests", "pods"
+_DEATHS = 3  # of one component while the lab comes up, after which it will not come up
+_LOOK_S = 0.1
+_END_S, _KILL_S = 2.0, 10.0
+_SHOWN = 3  # pods that are named one by one
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far one step of coming up is."""
+
+    name: str
+    done: int
+    total: int
+
+
+Progress = Callable[[Step], None]
+
+
+class NotReady(PodwireError):
+    """The lab is up, but not all its nodes and pods became ready in time."""
+
+
+def up(cluster: ClusterSpec, name: str, documents: Sequence[Document], timeout_s: float, progress: Progress) -> Lab:
+    """Bring a lab up and wait until its nodes and pods are ready.
+
+    Raises NotReady where they were not in time (the lab stays up), BadInput where the name is in use, PodwireError
+    where the lab does not come up; failed or interrupted, it is taken down again.
+    """
+    with launch(state.claim(name), cluster) as launched:
+        progress(Step(SANDBOX, 1, 1))
+        try:
+            _come_up(launched, documents, timeout_s, progress)
+        except NotReady:
+            state.write(replace(launched.lab, state=RUNNING))
+            raise
+        except KeyboardInterrupt:
+            down(launched.lab)
+            raise
+        except BaseException:
+            end(launched.lab)  # its folder stays, with the logs that tell why, until somebody tidies
+            raise
+        lab = replace(launched.lab, state=RUNNING)
+        state.write(lab)
+        return lab
+
+
+def down(lab: Lab) -> None:
+    """End a lab, and remove its folder."""
+    end(lab)
+    state.remove(lab.folder)
+
+
+def end(lab: Lab) -> None:
+    """End every process of a lab. Raises PodwireError where they do not end."""
+    for number, timeout_s in ((signal.SIGTERM, _END_S), (signal.SIGKILL, _KILL_S)):
+        if not lab.pid:
+            raise PodwireError(f'lab "{lab.name}" is only starting; try again when it runs')
+        with suppress(ProcessLookupError):
+            os.kill(lab.pid, number)
+        if wait_until(lambda: not state.alive(lab.folder), timeout_s):
+            return
+    raise PodwireError(f'lab "{lab.name}" does not end: process {lab.pid} survived kill -9')
+
+
+def apply(lab: Lab, documents: Sequence[Document], *, wait_s: float | None) -> Iterator[Applied]:
+    """Apply manifests; with `wait_s`, wait that long for what they made to be ready. Raises NotReady."""
+    client = Client(lab.kubeconfig)
+    yield from manifests.apply(client, documents)
+    if wait_s is not None:
+        wanted = [document.raw for document in documents]
+        _check(lab, 0, wait_s, following.wait_ready(client, wanted, 0, wait_s, lambda _: None))
+
+
+def _come_up(launched: Launched, documents: Sequence[Document], timeout_s: float, progress: Progress) -> None:
+    """Fill the lab in a thread of its own, while this one hears what the supervisor has to say."""
+    filling = _Filling(launched.lab, documents, timeout_s, progress)
+    filling.start()
+    deaths: Counter[str] = Counter()
+    while filling.is_alive():
+        for event in launched.listener.events(_LOOK_S):
+            if event.kind == TOPOLOGY:
+                progress(Step(SWITCHES, 1, 1))
+            deaths[event.component] += event.kind == ENDED
+            if event.kind == FAILED or deaths[event.component] >= _DEATHS:
+                raise _broken(launched.lab, event)
+        if launched.listener.closed:
+            raise _broken(launched.lab, Event(FAILED, "supervisor", "ended"))
+    if filling.error:
+        raise filling.error
+
+
+class _Filling(threading.Thread):
+    """Waits for the API, applies the manifests, waits for nodes and pods."""
+
+    def __init__(self, lab: Lab, documents: Sequence[Document], timeout_s: float, progress: Progress) -> None:
+        super().__init__(name="filling", daemon=True)
+        self._lab = lab
+        self._documents = documents
+        self._timeout_s = timeout_s
+        self._progress = progress
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self._fill()
+        except Exception as error:  # handed to the thread that waits for this one
+            self.error = error
+
+    def _fill(self) -> None:
+        deadline = time.monotonic() + self._timeout_s
+        client = Client(self._lab.kubeconfig)
+        client.wait_until_ready(self._timeout_s)
+        self._progress(Step(API, 1, 1))
+        if self._documents:
+            applied = list(manifests.apply(client, self._documents))
+            self._progress(Step(MANIFESTS, len(applied), len(self._documents)))
+        wanted = [document.raw for document in self._documents]
+        nodes, left_s = len(self._lab.nodes), deadline - time.monotonic()
+        _check(self._lab, nodes, self._timeout_s, following.wait_ready(client, wanted, nodes, left_s, self._report))
+
+    def _report(self, now: Survey) -> None:
+        self._progress(Step(NODES, now.nodes_ready, len(self._lab.nodes)))
+        if now.pods_expected:
+            self._progress(Step(PODS, now.pods_ready, now.pods_expected))
+
+
+def _check(lab: Lab, nodes: int, timeout_s: float, last: Survey) -> None:
+    if last.complete(nodes):
+        return
+    short = [f"{nodes - last.nodes_ready} of {nodes} nodes"] if last.nodes_ready < nodes else []
+    missing = last.pods_expected - last.pods_ready
+    short += [f"{missing} of {last.pods_expected} pods"] if missing > 0 else []
+    reasons = "; ".join(last.waiting[:_SHOWN])
+    more = f"; and {len(last.waiting) - _SHOWN} more" if len(last.waiting) > _SHOWN else ""
+    what = " and ".join(short) or f"{last.unsettled} workloads"
+    raise NotReady(
+        f'not ready after {timeout_s:g} s in lab "{lab.name}": {what}{": " if reasons else ""}{reasons}{more}'
+    )
+
+
+def _broken(lab: Lab, event: Event) -> PodwireError:
+    log = lab.log / f"{event.component}.log"
+    said = last_line(log) if event.kind == ENDED else ""
+    why = ": ".join(part for part in (event.message, said) if part)
+    return PodwireError(f"the lab does not come up: {event.component}: {why} (log: {log})")
+
+
+def not_acted_on(documents: Sequence[Document]) -> list[str]:
+    """A line for each kind among the documents that is stored and served, and does nothing."""
+    counts = Counter((raw["apiVersion"], raw["kind"]) for raw in (document.raw for document in documents))
+    return [
+        f"stored, not acted on: {kind} ({api_version}){f' x {count}' if count > 1 else ''}"
+        for (api_version, kind), count in sorted(counts.items())
+        if (api_version, kind) not in kinds.ACTED_ON
+    ]

@@ -1,0 +1,231 @@
+"""Endpoints: which pods stand behind a Service, as EndpointSlices and as the older Endpoints.
+
+The rules are those of Kubernetes' EndpointSlice controller
+(https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/ and `k8s.io/endpointslice` in its source):
+an endpoint a pod that has an address and has not finished; ready if the pod is and is not on its way out; pods that
+resolve a named port to different numbers stand in different slices; 100 endpoints a slice.
+
+Names follow from what a slice holds, and an endpoint stays in the slice it is in: unchanged endpoints cost no write,
+and a writer that repeats itself after a crash meets its own slices instead of making second ones. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from k8sshim.objects import Key, Raw
+
+MAX_ENDPOINTS = 100
+SERVICE_LABEL = "kubernetes.io/service-name"
+MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
+MANAGER = "endpointslice-controller.k8s.io"
+HEADLESS_LABEL = "service.kubernetes.io/headless"
+ADDRESS_TYPES = {4: "IPv4", 6: "IPv6"}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What has to be written so that a Service's slices say what is."""
+
+    create: tuple[Raw, ...] = ()
+    update: tuple[Raw, ...] = ()
+    delete: tuple[Raw, ...] = ()
+
+
+@dataclass(frozen=True, order=True)
+class Shape:
+    """What all endpoints of a slice have in common."""
+
+    family: str
+    ports: str  # as JSON
+
+
+def slices(service: Raw, pods: Iterable[Raw], existing: Sequence[Raw]) -> Changes:
+    """The changes to a Service's own slices. `pods` are those that its selector picks, `existing` the slices it has."""
+    if not has_own(service):
+        return Changes()
+    wanted, held = _wanted(service, pods), _held(existing)
+    names = {str(each["metadata"]["name"]) for each in existing}
+    create, update = list[Raw](), list[Raw]()
+    delete = [each for shape, olds in held.items() if shape not in wanted for each in olds]
+    for shape, endpoints in sorted(wanted.items()):
+        for place, (old, content) in enumerate(_fill(endpoints, held.get(shape, []))):
+            if old is None:
+                create.append(_slice(service, shape, content, _new_metadata(service, shape, names)))
+            elif not content and (endpoints or place):
+                delete.append(old)
+            else:
+                new = {**old, **_slice(service, shape, content, old["metadata"])}
+                update.extend([new] if new != old else [])
+    return Changes(tuple(create), tuple(update), tuple(delete))
+
+
+def has_own(service: Raw) -> bool:
+    """Whether a Service's endpoints follow from its selector, and not from what somebody writes by hand."""
+    spec = service.get("spec") or {}
+    return bool(spec.get("selector")) and spec.get("type") != "ExternalName"
+
+
+def address_types(service: Raw) -> tuple[str, ...]:
+    """The address types that a Service has endpoints of."""
+    spec = service.get("spec") or {}
+    families = tuple(spec.get("ipFamilies") or ())
+    addresses = [a for a in spec.get("clusterIPs") or [spec.get("clusterIP")] if a and a != "None"]
+    return families or tuple(ADDRESS_TYPES[ip_address(a).version] for a in addresses) or ("IPv4",)
+
+
+def _wanted(service: Raw, pods: Iterable[Raw]) -> dict[Shape, dict[str, Raw]]:
+    """The endpoints by shape and their pod's UID. A family without endpoints has an empty slice."""
+    pods, wanted = list(pods), dict[Shape, dict[str, Raw]]()
+    for family in address_types(service):
+        found = by_ports(service, family, pods) or {"[]": {}}
+        wanted.update({Shape(family, ports): endpoints for ports, endpoints in found.items()})
+    return wanted
+
+
+def _held(existing: Sequence[Raw]) -> dict[Shape, list[Raw]]:
+    held: dict[Shape, list[Raw]] = {}
+    for each in sorted(existing, key=lambda each: str(each["metadata"]["name"])):
+        shape = Shape(each.get("addressType") or "", _ports_key(each.get("ports") or ()))
+        held.setdefault(shape, []).append(each)
+    return held
+
+
+def by_ports(service: Raw, family: str, pods: Iterable[Raw]) -> dict[str, dict[str, Raw]]:
+    """The endpoints of one address type, by their ports (as JSON) and their pod's UID."""
+    found: dict[str, dict[str, Raw]] = {}
+    for pod in pods:
+        endpoint = _endpoint(service, family, pod)
+        if endpoint:
+            ports = [port for port in (_port(port, pod) for port in service["spec"].get("ports") or ()) if port]
+            found.setdefault(_ports_key(ports), {})[pod["metadata"]["uid"]] = endpoint
+    return found
+
+
+def _ports_key(ports: Iterable[Raw]) -> str:
+    fields = [{k: p[k] for k in ("name", "protocol", "port", "appProtocol") if k in p} for p in ports]
+    return json.dumps(sorted(fields, key=lambda port: str(port.get("name"))), sort_keys=True)
+
+
+def _endpoint(service: Raw, family: str, pod: Raw) -> Raw | None:
+    spec, status, metadata = pod.get("spec") or {}, pod.get("status") or {}, pod["metadata"]
+    address = next((a for a in pod_addresses(pod) if ADDRESS_TYPES[ip_address(a).version] == family), None)
+    if not address or status.get("phase") in ("Succeeded", "Failed"):
+        return None
+    terminating = bool(metadata.get("deletionTimestamp"))
+    serving = is_ready(pod) or bool(service["spec"].get("publishNotReadyAddresses"))
+    ready = serving and (not terminating or bool(service["spec"].get("publishNotReadyAddresses")))
+    endpoint: Raw = {
+        "addresses": [address],
+        "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
+        "nodeName": spec.get("nodeName") or "",
+        "targetRef": _target(pod),
+    }
+    if spec.get("hostname") and spec.get("subdomain") == service["metadata"]["name"]:
+        endpoint["hostname"] = spec["hostname"]
+    return endpoint
+
+
+def _target(pod: Raw) -> Raw:
+    metadata = pod["metadata"]
+    return {"kind": "Pod", "namespace": metadata.get("namespace"), "name": metadata["name"], "uid": metadata["uid"]}
+
+
+def pod_addresses(pod: Raw) -> list[str]:
+    """A pod's addresses, one a family, as its node has reported them."""
+    status = pod.get("status") or {}
+    several = [entry.get("ip") for entry in status.get("podIPs") or ()]
+    return [address for address in several or [status.get("podIP")] if address]
+
+
+def is_ready(pod: Raw) -> bool:
+    """Whether the pod's condition Ready holds."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
+def _port(port: Raw, pod: Raw) -> Raw | None:
+    """A Service's port as the pod resolves it; None where it has no port of that name."""
+    protocol = port.get("protocol") or "TCP"
+    number = _target_number(port, protocol, pod)
+    if number is None:
+        return None
+    resolved: Raw = {"name": port.get("name") or "", "protocol": protocol, "port": number}
+    if port.get("appProtocol"):
+        resolved["appProtocol"] = port["appProtocol"]
+    return resolved
+
+
+def _target_number(port: Raw, protocol: str, pod: Raw) -> int | None:
+    target: Any = port.get("targetPort") or port["port"]
+    if isinstance(target, int) or str(target).isdigit():
+        return int(target)
+    spec = pod.get("spec") or {}
+    staying = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    for container in (*(spec.get("containers") or ()), *staying):
+        for declared in container.get("ports") or ():
+            if declared.get("name") == target and (declared.get("protocol") or "TCP") == protocol:
+                return int(declared["containerPort"])
+    return None
+
+
+def _fill(wanted: dict[str, Raw], existing: Sequence[Raw]) -> list[tuple[Raw | None, list[Raw]]]:
+    """Endpoints laid into slices: each stays where it is, new ones fill the gaps, the rest goes into new slices."""
+    left = dict(wanted)
+    filled: list[tuple[Raw | None, list[Raw]]] = []
+    for old in existing:
+        uids = [(each.get("targetRef") or {}).get("uid") for each in old.get("endpoints") or ()]
+        filled.append((old, [left.pop(uid) for uid in uids[:MAX_ENDPOINTS] if uid in left]))
+    rest = [left[uid] for uid in sorted(left, key=lambda uid: str(left[uid]["targetRef"]["name"]))]
+    for _, content in filled:
+        room = MAX_ENDPOINTS - len(content)
+        content.extend(rest[:room])
+        del rest[:room]
+    filled.extend((None, rest[at : at + MAX_ENDPOINTS]) for at in range(0, len(rest), MAX_ENDPOINTS))
+    return filled or [(None, [])]
+
+
+def _slice(service: Raw, shape: Shape, content: list[Raw], metadata: Raw) -> Raw:
+    """The slice as it should be."""
+    labels = {k: v for k, v in (service["metadata"].get("labels") or {}).items() if k != HEADLESS_LABEL}
+    labels.update({SERVICE_LABEL: service["metadata"]["name"], MANAGED_BY_LABEL: MANAGER})
+    if service["spec"].get("clusterIP") == "None":
+        labels[HEADLESS_LABEL] = ""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {**metadata, "labels": labels, "ownerReferences": [owner_reference(service)]},
+        "addressType": shape.family,
+        "endpoints": content,
+        "ports": json.loads(shape.ports),
+    }
+
+
+def _new_metadata(service: Raw, shape: Shape, names: set[str]) -> Raw:
+    """A name for a new slice, which then is taken: of the Service and of what the slice holds, so that a creation
+    that is repeated is a conflict."""
+    key, number = Key.of(service), 0
+    while True:
+        digest = hashlib.sha256(f"{shape.family} {shape.ports} {number}".encode()).hexdigest()[:5]
+        name = f"{key.name}-{digest}"
+        if name not in names:
+            names.add(name)
+            return {"namespace": key.namespace, "name": name}
+        number += 1
+
+
+def owner_reference(owner: Raw, kind: str = "Service", api_version: str = "v1") -> Raw:
+    """What an object's metadata says of the controller that made it."""
+    return {
+        "apiVersion": owner.get("apiVersion") or api_version,
+        "kind": owner.get("kind") or kind,
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"].get("uid") or "",
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

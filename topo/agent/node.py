@@ -1,0 +1,134 @@
+"""One node: keeps the pods that are bound to it, and removes what an earlier agent left of pods that are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+
+from k8sshim.errors import BadInput
+from k8sshim.objects import Raw
+from topo.agent.entry import NamespaceEntry
+from topo.agent.network import PodNetworks
+from topo.agent.pod import PodKeeper, PodMachine
+from topo.agent.podspec import PodSpec, parse
+from topo.agent.probing import Prober
+from topo.agent.reporter import Reporter
+from topo.agent.restarts import Backoff
+from topo.agent.runtime import Runtime
+from topo.agent.status import Address
+from topo.agent.wiring import PodWiring, addresses, interface_name, wiring
+from topo.plan import Plan, PlannedNode
+from topo.ports import BridgePort, NamespaceLink
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the nodes of one agent share."""
+
+    plan: Plan
+    run: Path
+    entry: NamespaceEntry
+    runtime: Runtime
+    reporter: Reporter
+    networks_of: Callable[[str], PodNetworks]  # placement group's name -> its pods' networks
+    backoff: Backoff
+
+
+class NodeAgent:
+    """The pods of one node."""
+
+    def __init__(self, node: PlannedNode, services: Services) -> None:
+        self.node = node
+        self._services = services
+        self._networks = services.networks_of(node.bridge.group)
+        self._prober = Prober(services.entry, node.namespace)
+        self._keepers: dict[str, PodKeeper] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def observe(self, raw: Raw) -> None:
+        """A pod of this node appeared or changed."""
+        metadata = raw["metadata"]
+        keeper = self._keepers.get(metadata["uid"])
+        if keeper is None:
+            keeper = self._begin(raw)
+        else:
+            keeper.api_status = raw.get("status") or {}
+        if keeper is not None and metadata.get("deletionTimestamp"):
+            grace = metadata.get("deletionGracePeriodSeconds")
+            keeper.stop(keeper.spec.grace_s if grace is None else float(grace))
+
+    def vanish(self, uid: str) -> None:
+        """A pod's object is gone: nobody is left to wait for."""
+        keeper = self._keepers.get(uid)
+        if keeper is not None:
+            keeper.vanished = True
+            keeper.stop(0)
+
+    def tidy(self) -> None:
+        """Every pod that exists has been observed: remove what belongs to others."""
+        folder = self._services.run / "pods" / self.node.name
+        known = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        for uid in sorted(known - self._keepers.keys()):
+            self._spawn(self._remove_leftover(uid, folder / uid))
+
+    def _begin(self, raw: Raw) -> PodKeeper | None:
+        try:
+            spec = parse(raw)
+        except BadInput as error:
+            log.error("%s", error)
+            return None
+        terminating = bool(raw["metadata"].get("deletionTimestamp"))
+        if not spec.realisable and not terminating:
+            return None  # its place in the network comes with a later event
+        keeper = PodKeeper(spec, raw, self._machine(spec), self._services.reporter.mark)
+        self._keepers[spec.uid] = keeper
+        if terminating:  # only what an earlier agent left of it is to be taken down
+            keeper.stop(0)
+        self._spawn(self._keep(keeper))
+        return keeper
+
+    def _machine(self, spec: PodSpec) -> PodMachine:
+        wired = spec.network is not None and not spec.host_network
+        services = self._services
+        return PodMachine(
+            networks=self._networks,
+            wiring=wiring(services.plan, spec) if wired else None,
+            runtime=services.runtime,
+            prober=self._prober,
+            address=Address(addresses(services.plan, spec), tuple(str(one) for one in self.node.addresses)),
+            backoff=services.backoff,
+        )
+
+    async def _keep(self, keeper: PodKeeper) -> None:
+        await keeper.run()
+        await self._services.reporter.remove(keeper)
+        self._keepers.pop(keeper.spec.uid, None)
+
+    async def _remove_leftover(self, uid: str, folder: Path) -> None:
+        log.info("node %s: removing what is left of pod %s", self.node.name, uid)
+        await self._networks.down(self._leftover(uid))
+        for logs in (self._services.run / "logs").glob(f"*_{uid}"):
+            shutil.rmtree(logs, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _leftover(self, uid: str) -> PodWiring:
+        peer, plan = interface_name(uid), self._services.plan
+        group = plan.group_of[self.node.bridge.name]
+        link = NamespaceLink(f"pod-{uid}", "eth0", "", (), (), plan.spec.mtu, peer, group.namespace)
+        return PodWiring(link, BridgePort(self.node.bridge.name, peer, 0))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            log.error("node %s", self.node.name, exc_info=task.exception())

@@ -10,12 +10,12 @@ from k8sshim import kinds
 from k8sshim.errors import Problem
 from k8sshim.kinds import Kind
 from k8sshim.objects import CLUSTER_API_VERSION, Raw
-from k8sshim.validation.field import Field
+from k8sshim.validation.field import Field, type_of
 from k8sshim.validation.metadata import metadata_problems, selector_problems
 from k8sshim.validation.network import endpoint_slice_problems, endpoints_problems, service_problems
 from k8sshim.validation.nodes import node_problems
 from k8sshim.validation.pods import pod_problems
-from k8sshim.validation.schema import schema_problems, type_of
+from k8sshim.validation.schema import schema_problems
 from k8sshim.validation.workloads import workload_problems
 
 __all__ = ["name_of", "problems"]

@@ -23,6 +23,16 @@ def join(path: str, step: str | int) -> str:
     return f"{path}.{step}" if path else step
 
 
+def type_of(value: object) -> str:
+    """What a JSON value is, in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    words = {str: "a string", int: "an integer", float: "a number", list: "a list", dict: "an object"}
+    return words.get(type(value), type(value).__name__)
+
+
 @dataclass(frozen=True)
 class Field:
     """A value, which is None where the field is absent or null, and the path to it."""

@@ -21,7 +21,7 @@ from referencing import Registry, Resource
 from k8sshim.errors import Problem
 from k8sshim.kinds import Kind
 from k8sshim.objects import Raw
-from k8sshim.validation.field import join
+from k8sshim.validation.field import join, type_of
 
 _FOLDER = re.compile(r"v(\d+)\.(\d+)\.(\d+)-local-strict")
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -43,16 +43,6 @@ def schema_problems(raw: Raw, kind: Kind) -> list[Problem]:
         return []
     errors = sorted(validator.iter_errors(raw), key=_place)
     return [problem for error in errors for problem in _problems(error)]
-
-
-def type_of(value: object) -> str:
-    """What a JSON value is, in words."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    words = {str: "a string", int: "an integer", float: "a number", list: "a list", dict: "an object"}
-    return words.get(type(value), type(value).__name__)
 
 
 def _place(error: Any) -> list[str]:
@@ -107,22 +97,40 @@ def _folder() -> Path:
 
 
 @cache
+def _definitions() -> Raw:
+    """What the schemas of all kinds share, by name; read once, 5 MB as Python objects with its prose, 2 without."""
+    return _load(_folder() / "_definitions.json")
+
+
+def definition(reference: str) -> Raw:
+    """The shared definition that a `$ref` points to."""
+    found: Raw = _definitions()["$defs"][reference.rpartition("/")[2]]
+    return found
+
+
+@cache
+def object_schema(kind: Kind) -> Raw:
+    """The schema of a kind; empty where none is published."""
+    group = kind.group.split(".")[0]
+    file = _folder() / f"{'-'.join(part for part in (kind.singular, group, kind.version) if part)}.json"
+    return _load(file) if file.exists() else {}
+
+
+@cache
 def _registry() -> Any:
-    definitions = _load(_folder() / "_definitions.json")
-    return Registry().with_resource(definitions["$id"], Resource.from_contents(definitions))
+    shared = _definitions()
+    return Registry().with_resource(shared["$id"], Resource.from_contents(shared))
 
 
 @cache
 def _validator(kind: Kind) -> Any:
-    group = kind.group.split(".")[0]
-    file = _folder() / f"{'-'.join(part for part in (kind.singular, group, kind.version) if part)}.json"
-    if not file.exists():
-        return None
-    return jsonschema.Draft202012Validator(_load(file), registry=_registry(), format_checker=_FORMATS)
+    schema = object_schema(kind)
+    return jsonschema.Draft202012Validator(schema, registry=_registry(), format_checker=_FORMATS) if schema else None
 
 
-def _load(file: Path) -> Any:
-    return json.loads(file.read_bytes(), object_hook=_without_prose)
+def _load(file: Path) -> Raw:
+    schema: Raw = json.loads(file.read_bytes(), object_hook=_without_prose)
+    return schema
 
 
 def _without_prose(schema: Raw) -> Raw:

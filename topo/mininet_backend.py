@@ -30,6 +30,8 @@ from .placement import Group
 from .plan import Plan, PlannedNode, PlannedSwitch
 from .ports import BridgePort, PartlyDone
 
+# ovs-vswitchd connects to sockets in its own folder alone, so each group has a link to the controller's there.
+CONTROLLER_SOCKET = "openflow.sock"
 PROTOCOLS = "OpenFlow13,OpenFlow14,OpenFlow15"
 MAX_BACKOFF_MS = 1000  # between attempts to reach the controller
 INACTIVITY_PROBE_MS = 10_000  # a busy controller is not a dead one
@@ -127,9 +129,8 @@ def build(plan: Plan, run: Path, log: Path) -> Topology:
         _add_host(net, node)
     namespaces.connect([plan.node_link(node) for node in plan.nodes])
     netns.connect_pairs([_ends(plan, link) for link in plan.links if not plan.is_patch(link)], plan.spec.mtu)
-    controller = f"unix:{run / 'openflow.sock'}"
     for switch in plan.switches.values():
-        _add_switch(net, switch, groups[switch.group], controller)
+        _add_switch(net, switch, groups[switch.group])
     _add_links(net, plan)
     for group in plan.groups:
         _start_bridges(groups[group.name], [net[name] for name in group.switches])
@@ -157,8 +158,10 @@ def _ends(plan: Plan, link: FabricLink) -> tuple[netns.BareEnd, netns.BareEnd]:
 
 def _start(group: Group, plan: Plan, run: Path, log: Path) -> tuple[str, ovs.Switchd]:
     threads = 1 if len(plan.groups) > 1 else 0
-    socket = ovs.socket_of(run, group.name)
-    return group.name, ovs.Switchd.start(socket.parent, group.namespace, plan.spec.datapath, log=log, threads=threads)
+    folder = ovs.socket_of(run, group.name).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONTROLLER_SOCKET).symlink_to(run / CONTROLLER_SOCKET)
+    return group.name, ovs.Switchd.start(folder, group.namespace, plan.spec.datapath, log=log, threads=threads)
 
 
 def _add_host(net: Mininet, node: PlannedNode) -> None:
@@ -168,12 +171,12 @@ def _add_host(net: Mininet, node: PlannedNode) -> None:
     netns.set_loopback_up(node.namespace)
 
 
-def _add_switch(net: Mininet, switch: PlannedSwitch, switchd: ovs.Switchd, controller: str) -> None:
+def _add_switch(net: Mininet, switch: PlannedSwitch, switchd: ovs.Switchd) -> None:
     net.addSwitch(
         switch.name,
         cls=GroupSwitch,
         switchd=switchd,
-        controller=controller,
+        controller=f"unix:{switchd.directory / CONTROLLER_SOCKET}",
         mac=switch.mac,
         dpid=f"{switch.dpid:016x}",
         datapath="user" if switchd.datapath_type == "netdev" else "kernel",

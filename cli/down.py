@@ -14,11 +14,11 @@ def down(
     every: Annotated[bool, typer.Option("--all", help="Every lab that runs.")] = False,
 ) -> None:
     """Take labs down; nothing of them stays."""
-    from lab import lifecycle, state
+    from lab import ending, state
 
     if bool(names) == every:
         raise BadInput.of("name the labs to take down, or give --all")
     labs = state.labs() if every else [state.find(name) for name in names or ()]
     for lab in labs:
-        lifecycle.down(lab)
+        ending.down(lab)
         print(f"{lab.name} is down")

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from importlib import metadata
 from typing import Annotated
 
@@ -29,10 +30,21 @@ from k8sshim.errors import BadInput, PodwireError
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-for _command in (doctor, up, ls, down, apply, kubeconfig, matrix, vm):
-    app.command()(_command)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "doctor": doctor,
+    "up": up,
+    "ls": ls,
+    "down": down,
+    "apply": apply,
+    "kubeconfig": kubeconfig,
+    "exec": execute,
+    "matrix": matrix,
+    "vm": vm,
+}
 # What follows POD belongs to the command that is run there, options too.
-app.command("exec", context_settings={"allow_interspersed_args": False})(execute)
+_SETTINGS = {"exec": {"allow_interspersed_args": False}}
+for _name, _command in _COMMANDS.items():
+    app.command(_name, context_settings=_SETTINGS.get(_name))(_command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from k8sshim import kinds, manifests
@@ -16,17 +13,17 @@ from k8sshim.client import Client
 from k8sshim.errors import PodwireError
 from k8sshim.manifests import Applied, Document
 from lab import following, state
+from lab.ending import down, end
 from lab.events import ENDED, FAILED, TOPOLOGY, Event
 from lab.launch import Launched, last_line, launch
 from lab.readiness import Survey
 from lab.state import RUNNING, Lab
-from lab.waiting import wait_until
 from topo.spec import ClusterSpec
 
+__all__ = ["NotReady", "Progress", "Step", "apply", "down", "end", "not_acted_on", "up"]
 SANDBOX, SWITCHES, API, NODES, MANIFESTS, PODS = "sandbox", "switches", "API", "nodes", "manifests", "pods"
 _DEATHS = 3  # of one component while the lab comes up, after which it will not come up
 _LOOK_S = 0.1
-_END_S, _KILL_S = 2.0, 10.0
 _SHOWN = 3  # pods that are named one by one
 
 
@@ -68,24 +65,6 @@ def up(cluster: ClusterSpec, name: str, documents: Sequence[Document], timeout_s
         lab = replace(launched.lab, state=RUNNING)
         state.write(lab)
         return lab
-
-
-def down(lab: Lab) -> None:
-    """End a lab, and remove its folder."""
-    end(lab)
-    state.remove(lab.folder)
-
-
-def end(lab: Lab) -> None:
-    """End every process of a lab. Raises PodwireError where they do not end."""
-    for number, timeout_s in ((signal.SIGTERM, _END_S), (signal.SIGKILL, _KILL_S)):
-        if not lab.pid:
-            raise PodwireError(f'lab "{lab.name}" is only starting; try again when it runs')
-        with suppress(ProcessLookupError):
-            os.kill(lab.pid, number)
-        if wait_until(lambda: not state.alive(lab.folder), timeout_s):
-            return
-    raise PodwireError(f'lab "{lab.name}" does not end: process {lab.pid} survived kill -9')
 
 
 def apply(lab: Lab, documents: Sequence[Document], *, wait_s: float | None) -> Iterator[Applied]:

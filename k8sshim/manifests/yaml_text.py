@@ -1,8 +1,8 @@
 """YAML as manifests use it, read strictly: to the values that JSON has, with a line and column for everything wrong.
 
 PyYAML's own loader takes the last of two equal keys in silence, makes dates of strings and 90 of `1:30`, lets a small
-text grow without bound by references, and (with libyaml) ends the process on deep nesting. So values are built here from
-its events, by the rules of kubectl's reader (YAML 1.1 without dates and sexagesimal numbers). Pure.
+text grow without bound by references, and (with libyaml) ends the process on deep nesting. So values are built here
+from its events, by the rules of kubectl's reader (YAML 1.1 without dates and sexagesimal numbers). Pure.
 """
 
 from __future__ import annotations

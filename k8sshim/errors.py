@@ -1,4 +1,4 @@
-"""Errors that podwire raises on purpose. A person reads each as one line; the command line maps the class to an exit code."""
+"""Errors that podwire raises on purpose. A person reads each as one line; the command line maps its class to a code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ class Problem:
     def __str__(self) -> str:
         document = f"document {self.document}" if self.document else ""
         parts = [part for part in (self.file, document, self.object, self.field, self.message) if part]
-        return " ".join(": ".join(parts).split())
+        line = " ".join(": ".join(parts).split())
+        return "".join(_shown(character) for character in line)
+
+
+def _shown(character: str) -> str:
+    """Manifests' names stand in messages, and must not move a terminal's cursor or colour it."""
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
 class BadInput(PodwireError):

@@ -12,8 +12,10 @@ from k8sshim.errors import BadInput, Problem
 from k8sshim.manifests import json_text, sources, yaml_text
 from k8sshim.manifests.sources import Source
 from k8sshim.objects import Key, Raw
+from k8sshim.validation.field import type_of
 
 DEFAULT_NAMESPACE = "default"
+_NO_OBJECT = "is {}, expected an object with apiVersion, kind and metadata"
 
 
 @dataclass(frozen=True)
@@ -61,21 +63,21 @@ def load(names: Sequence[str], *, recursive: bool = False) -> list[Document]:
 
 
 def parse(source: Source) -> tuple[list[Document], list[Problem]]:
-    """The objects of one text, good and bad, and what is wrong with them."""
+    """The objects of one text, good and bad, and what is wrong with them, document by document."""
     values, problems = _values(source)
     several = max([len(values), *(problem.document for problem in problems)]) > 1
-    found = [
-        Document(raw, source.file, number if several else 0)
-        for number, value in enumerate(values, start=1)
-        if value is not None
-        for raw in _flattened(value)
-    ]
-    wrong = [
+    found: list[Document] = []
+    for number, value in enumerate(values, start=1):
+        for raw, field in _flattened(value):
+            if isinstance(raw, dict):
+                found.append(Document(raw, source.file, number if several else 0))
+                problems.extend(dataclasses.replace(problem, document=number) for problem in _problems(found[-1]))
+            elif raw is not None or field:
+                problems.append(Problem(_NO_OBJECT.format(type_of(raw)), document=number, field=field))
+    return found, [
         dataclasses.replace(problem, file=source.file, document=problem.document if several else 0)
-        for problem in problems
+        for problem in sorted(problems, key=lambda problem: problem.document)
     ]
-    objects = [document for document in found if isinstance(document.raw, dict)]
-    return objects, [*wrong, *(problem for document in found for problem in _problems(document))]
 
 
 def _values(source: Source) -> tuple[list[Any], list[Problem]]:
@@ -88,26 +90,25 @@ def _values(source: Source) -> tuple[list[Any], list[Problem]]:
     return yaml_text.read(source.text)
 
 
-def _flattened(value: Any) -> Iterator[Any]:
+def _flattened(value: Any, field: str = "") -> Iterator[tuple[Any, str]]:
     """An object, or the items of a List (`v1 List`, `v1 PodList`, ...), which share its kind where they name none."""
     items = value.get("items") if isinstance(value, dict) else None
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(items, list) or not isinstance(kind, str) or not kind.endswith("List"):
-        yield value
+        yield value, field
         return
     inherited = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")} if kind != "List" else {}
-    for item in items:
-        yield from _flattened({**inherited, **item} if isinstance(item, dict) else item)
+    for number, item in enumerate(items):
+        yield from _flattened({**inherited, **item} if isinstance(item, dict) else item, f"items[{number}]")
 
 
-def _problems(document: Document) -> Iterator[Problem]:
-    for problem in validation.problems(document.raw):
-        yield dataclasses.replace(problem, file=document.file, document=document.number)
-    metadata = document.raw.get("metadata") if isinstance(document.raw, dict) else None
+def _problems(document: Document) -> list[Problem]:
+    found = validation.problems(document.raw)
+    metadata = document.raw.get("metadata")
     if isinstance(metadata, dict) and metadata.get("generateName") and not metadata.get("name"):
-        yield document.problem(
-            "cannot be applied: the next apply would not find the object again", "metadata.generateName"
-        )
+        reason = "cannot be applied: the next apply would not find the object again"
+        found.append(document.problem(reason, "metadata.generateName"))
+    return found
 
 
 def _same_names(documents: Iterable[Document]) -> Iterator[Problem]:

@@ -20,6 +20,8 @@ from k8sshim.validation.workloads import workload_problems
 
 __all__ = ["name_of", "problems"]
 
+_MAX_SHOWN = 100  # characters of a name in a message
+
 _RULES: dict[tuple[str, str], Callable[[Field], Iterable[Problem]]] = {
     ("v1", "Pod"): pod_problems,
     ("v1", "Node"): node_problems,
@@ -51,7 +53,8 @@ def name_of(raw: Raw) -> str:
     name = metadata["name"].text or metadata["generateName"].text
     if name and (entry is None or entry.namespaced):
         name = f"{metadata['namespace'].text or 'default'}/{name}"
-    return " ".join(part for part in (root["kind"].text, name) if part)
+    shown = name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}..."
+    return " ".join(part for part in (root["kind"].text, shown) if part)
 
 
 def _kind_of(raw: Raw) -> Kind | None:

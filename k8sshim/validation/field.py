@@ -100,8 +100,8 @@ class Field:
 
 
 def unique(fields: Iterator[Field], what: str) -> Iterator[Problem]:
-    """A problem for each field whose value another field had before."""
-    first: dict[Any, str] = {}
+    """A problem for each string that another field had before."""
+    first: dict[str, str] = {}
     for field in fields:
-        if field and first.setdefault(field.value, field.path) != field.path:
-            yield field.problem(f"{what} {field.value!r} is given to {first[field.value]} already")
+        if field.text and first.setdefault(field.text, field.path) != field.path:
+            yield field.problem(f"{what} {field.text!r} is given to {first[field.text]} already")

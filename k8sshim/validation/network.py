@@ -93,11 +93,11 @@ def endpoint_slice_problems(root: Field) -> Iterator[Problem]:
     kind, endpoints = root["addressType"], list(root["endpoints"].elements())
     yield from kind.one_of("IPv4", "IPv6", "FQDN")
     if len(endpoints) > _MAX_SLICE:
-        yield root["endpoints"].problem(f"are {len(endpoints)}, expected {_MAX_SLICE} at the most")
+        yield root["endpoints"].problem(f"has {len(endpoints)} endpoints, expected {_MAX_SLICE} at the most")
     for endpoint in endpoints:
         addresses = list(endpoint["addresses"].elements())
         if endpoint["addresses"] and not 1 <= len(addresses) <= _MAX_ADDRESSES:
-            yield endpoint["addresses"].problem(f"are {len(addresses)}, expected 1 to {_MAX_ADDRESSES}")
+            yield endpoint["addresses"].problem(f"has {len(addresses)} addresses, expected 1 to {_MAX_ADDRESSES}")
         for address in addresses:
             yield from address.wrong(_not_endpoint(address.text, kind.text))
     yield from _endpoint_ports_problems(list(root["ports"].elements()))

@@ -87,7 +87,7 @@ def _ports_problems(container: Field, *, host_network: bool) -> Iterator[Problem
         yield from port["protocol"].one_of("TCP", "UDP", "SCTP")
         if host_network and port["hostPort"].number not in (None, 0, port["containerPort"].number):
             yield port["hostPort"].problem("must equal containerPort in a pod with hostNetwork")
-    yield from unique((port["name"] for port in ports if port["name"].text), "the name")
+    yield from unique((port["name"] for port in ports), "the name")
 
 
 def _probes_problems(container: Field) -> Iterator[Problem]:

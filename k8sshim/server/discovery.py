@@ -52,10 +52,10 @@ def _group(name: str) -> Raw:
 
 def resource_list(group: str, version: str) -> Raw | None:
     """`/api/v1` and `/apis/GROUP/VERSION`."""
-    kinds = [kind for kind in KINDS if (kind.group, kind.version) == (group, version)]
+    kinds = [kind for kind in KINDS if kind.stored and (kind.group, kind.version) == (group, version)]
     if not kinds:
         return None
-    resources = [entry for kind in kinds if kind.stored for entry in _resources(kind)]
+    resources = [entry for kind in kinds for entry in _resources(kind)]
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",

@@ -46,9 +46,9 @@ def subresources(kind: Kind) -> tuple[str, ...]:
 
 
 def group_versions() -> dict[str, list[str]]:
-    """Every group with its versions, the preferred one first; the core group is ""."""
+    """Every group that has something to serve, with its versions, the preferred one first; the core group is ""."""
     groups: dict[str, list[str]] = {}
-    for kind in KINDS:
+    for kind in filter(lambda kind: kind.stored, KINDS):
         versions = groups.setdefault(kind.group, [])
         if kind.version not in versions:
             versions.append(kind.version)

@@ -145,7 +145,7 @@ class Writer:
                 new.pop("status", None)
                 new |= {"status": old["status"]} if "status" in old else {}
             if new != old:
-                self._validate(kind, new)
+                self._validate(kind, _without_status(kind, new))
                 self._fill_in(kind, new, old)
                 admission.check_immutable(kind, old, new)
                 admission.bump_generation(stored_kind(kind), old, new)
@@ -195,3 +195,8 @@ class Writer:
         metadata = raw["metadata"]
         version = int(metadata.get("resourceVersion") or 0)
         return Record(resource, Key.of(raw), version, metadata["uid"], {}, {}, (), encode(raw))
+
+
+def _without_status(kind: Kind, raw: Raw) -> Raw:
+    """What a writer of the main resource answers for: a status that the agents wrote is not judged again."""
+    return {name: value for name, value in raw.items() if name != "status"} if kind.has_status else raw

@@ -1,0 +1,45 @@
+"""Answers for every address of the network that a pod or node is in, with the MAC of its bridge, which then routes.
+
+Only requests that carry the asker's own addresses are answered, and a request for its own address is not: that is how
+an interface finds out whether somebody else has its address (RFC 5227).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controller.flows import ARP, IN_PORT, Fields, Flow, Move, Output, Owner, SetField
+from controller.intents import Bridge, LocalPort
+from controller.marks import Feature, Priority
+from controller.tables import ARP_RESPONDER
+
+FEATURE = Feature.ARP_RESPONDER
+REQUEST, REPLY = 1, 2
+
+
+def local_port(port: LocalPort, owner: Owner) -> Iterator[Flow]:
+    """The answer to one asker."""
+    asker: Fields = {
+        "eth_type": ARP, "in_port": port.port, "eth_src": port.mac,
+        "arp_op": REQUEST, "arp_spa": port.address, "arp_sha": port.mac,
+    }  # fmt: skip
+    yield owner.flow(ARP_RESPONDER, Priority.SPECIFIC, {**asker, "arp_tpa": port.address})
+    yield owner.flow(
+        ARP_RESPONDER,
+        Priority.NORMAL,
+        {**asker, "arp_tpa": port.network},
+        SetField("arp_op", REPLY),
+        SetField("eth_dst", port.mac),
+        SetField("eth_src", port.bridge_mac),
+        Move("arp_tpa", "arp_spa"),
+        SetField("arp_tpa", port.address),
+        SetField("arp_tha", port.mac),
+        SetField("arp_sha", port.bridge_mac),
+        Output(IN_PORT),
+    )
+
+
+def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
+    """All other ARP ends here."""
+    if not one.fabric:
+        yield owner.flow(ARP_RESPONDER, Priority.FALLBACK, {"eth_type": ARP})

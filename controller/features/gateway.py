@@ -1,0 +1,30 @@
+"""A gateway's own address answers pings; nothing else listens there, and who tries is told by the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controller.flows import ICMP, IN_PORT, IP, Flow, Move, Output, Owner, SetField, ToController
+from controller.intents import Gateway
+from controller.marks import REPLY_TTL, Feature, Priority
+from controller.tables import CONNTRACK, ROUTING
+
+FEATURE = Feature.GATEWAY
+ECHO_REPLY, ECHO_REQUEST = 0, 8
+
+
+def gateway(one: Gateway, owner: Owner) -> Iterator[Flow]:
+    """An echo request becomes its reply on the spot."""
+    yield owner.flow(
+        CONNTRACK,
+        Priority.FIRST,
+        {"eth_type": IP, "ip_proto": ICMP, "icmpv4_type": ECHO_REQUEST, "ipv4_dst": one.address},
+        Move("eth_src", "eth_dst"),
+        SetField("eth_src", one.mac),
+        Move("ipv4_src", "ipv4_dst"),
+        SetField("ipv4_src", one.address),
+        SetField("icmpv4_type", ECHO_REPLY),
+        SetField("nw_ttl", REPLY_TTL),
+        Output(IN_PORT),
+    )
+    yield owner.flow(ROUTING, Priority.SPECIFIC, {"eth_type": IP, "ipv4_dst": one.address}, ToController())

@@ -1,0 +1,24 @@
+"""Sends packets out. Open vSwitch drops what would leave by the port that it came in by, unless that is forgotten.
+
+What a pod sends to itself through a Service has to leave so; what came from the fabric must not go back there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controller.flows import Flow, OutputMark, Owner, SetField
+from controller.intents import Bridge
+from controller.marks import OUT_PORT, SOURCE, Feature, Priority, Source
+from controller.tables import OUTPUT
+
+FEATURE = Feature.OUTPUT
+
+
+def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
+    """Out of the port that the register names."""
+    if one.fabric:
+        return
+    out = OutputMark(OUT_PORT.name)
+    yield owner.flow(OUTPUT, Priority.SPECIFIC, {SOURCE.name: Source.UPLINK}, out)
+    yield owner.flow(OUTPUT, Priority.NORMAL, {}, SetField("in_port", 0), out)

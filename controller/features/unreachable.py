@@ -1,0 +1,22 @@
+"""What has no route goes to the controller, which tells the sender so (ICMP destination unreachable, RFC 792)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from controller.flows import IP, Flow, Owner, ToController
+from controller.intents import Bridge
+from controller.marks import Feature, Priority
+from controller.tables import ROUTING
+
+FEATURE = Feature.UNREACHABLE
+NEVER_ANSWERED = ("224.0.0.0/4", "255.255.255.255")  # RFC 1122, 3.2.2: no errors about multicast and broadcast
+
+
+def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
+    """Node bridges alone: a fabric switch gets only what a node bridge knew the way of."""
+    if one.fabric:
+        return
+    yield owner.flow(ROUTING, Priority.FALLBACK, {"eth_type": IP}, ToController())
+    for addresses in NEVER_ANSWERED:
+        yield owner.flow(ROUTING, Priority.FIRST, {"eth_type": IP, "ipv4_dst": addresses})

@@ -1,0 +1,59 @@
+"""Follows the API's objects and hands them on as views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from k8sshim.client import (
+    CLUSTERS,
+    ENDPOINT_SLICES,
+    NODES,
+    PODS,
+    SERVICES,
+    Client,
+    Deleted,
+    Event,
+    Informer,
+    Resource,
+    Synced,
+)
+from k8sshim.objects import Cluster, EndpointSlice, Key, Node, Pod, Raw, Service
+
+from .desired import View
+from .framework import Framework
+
+KINDS: dict[str, tuple[Resource, Callable[[Raw], View]]] = {
+    "Cluster": (CLUSTERS, Cluster.parse),
+    "Node": (NODES, Node.parse),
+    "Pod": (PODS, Pod.parse),
+    "Service": (SERVICES, Service.parse),
+    "EndpointSlice": (ENDPOINT_SLICES, EndpointSlice.parse),
+}
+
+
+class Objects(Protocol):
+    """Whom the objects concern; called in the informers' threads."""
+
+    def put(self, kind: str, key: Key, view: View | None) -> None: ...
+
+    def synced(self, kind: str) -> None: ...
+
+
+def watch(kubeconfig: Path, objects: Objects, framework: Framework) -> None:
+    """Start following every kind; `synced` is called once for each when all that was there has been put."""
+    for kind, (resource, parse) in KINDS.items():
+        client = Client(kubeconfig)
+        Informer(client, resource, _handler(kind, parse, objects), spawn=framework.spawn).start()
+
+
+def _handler(kind: str, parse: Callable[[Raw], View], objects: Objects) -> Callable[[Event], None]:
+    def handle(event: Event) -> None:
+        if isinstance(event, Synced):
+            objects.synced(kind)
+        else:
+            gone = isinstance(event, Deleted)
+            objects.put(kind, Key.of(event.raw), None if gone else parse(event.raw))
+
+    return handle

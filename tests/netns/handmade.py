@@ -1,0 +1,219 @@
+"""A cluster's network made by hand: bridges and namespaces in a sandbox, and the objects that describe them.
+
+It shares nothing with `topo`, so the controller is tested against what `docs/architecture.md` promises.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fake_api import FakeApi
+
+from lab.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+NODE_PORT, UPLINK, FIRST_POD_PORT = 1, 2, 16
+FABRIC_DPID = 0x10001
+
+
+def run(*argv: str, check: bool = True, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, check=check, text=True, capture_output=True, timeout=timeout_s)
+
+
+def mac(prefix: str, number: int) -> str:
+    return prefix + "".join(f":{byte:02x}" for byte in number.to_bytes(4, "big"))
+
+
+def host_mac(address: str) -> str:
+    return mac("0a:58", int.from_bytes(bytes(map(int, address.split("."))), "big"))
+
+
+@dataclass
+class Host:
+    """A namespace at a port of a node bridge: a pod's or a node's own."""
+
+    name: str
+    node: int
+    address: str
+    port: int
+    netns: str
+
+    def argv(self, *argv: str) -> list[str]:
+        return ["ip", "netns", "exec", self.netns, *argv]
+
+    def run(self, *argv: str, check: bool = False, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
+        return run(*self.argv(*argv), check=check, timeout_s=timeout_s)
+
+    def pings(self, address: str, *options: str) -> bool:
+        return self.run("ping", "-n", "-c1", "-W1", *options, address).returncode == 0
+
+    def python(self, code: str, *argv: str) -> subprocess.Popen[str]:
+        """A running program; whoever starts it ends it."""
+        return subprocess.Popen(
+            self.argv(sys.executable, "-c", code, *argv), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+
+@dataclass
+class Handmade:
+    """A cluster of `nodes` nodes on one fabric switch (`single`), or on leaves of two nodes each under two spines."""
+
+    folder: Path
+    nodes: int = 2
+    fabric: str = "single"
+    python: str = sys.executable
+    framework: str = "os-ken"
+    api: FakeApi = field(default_factory=FakeApi)
+    hosts: dict[str, Host] = field(default_factory=dict)
+    controller: subprocess.Popen[str] | None = None
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "openflow.sock"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "controller.log"
+
+    def build(self) -> None:
+        """Bridges, links, nodes' namespaces; and the Cluster and Node objects."""
+        link = Path(os.environ["OVS_RUNDIR"]) / "openflow.sock"  # Open vSwitch connects to sockets in its own folder only
+        link.unlink(missing_ok=True)
+        link.symlink_to(self.socket)
+        links, switches = self._plan()
+        vsctl: list[str] = []
+        for switch in switches:
+            vsctl += ["--", "add-br", switch["name"], "--", "set", "bridge", switch["name"], "datapath_type=netdev",
+                      "fail-mode=secure", "protocols=OpenFlow14", f"other-config:datapath-id={switch['dpid']:016x}",
+                      "--", "set-controller", switch["name"], "unix:openflow.sock",
+                      "--", "set", "controller", switch["name"], "max_backoff=1000"]  # fmt: skip
+        for one, its_port, other, other_port in links:
+            vsctl += self._patch(one, its_port, other) + self._patch(other, other_port, one)
+        run("ovs-vsctl", *vsctl[1:])
+        status = {
+            "podCIDRs": ["10.244.0.0/16"], "serviceCIDRs": ["10.96.0.0/12"], "nodeCIDRs": ["172.30.0.0/24"], "podMTU": 1500,
+            "switches": switches,
+            "links": [{"a": {"switch": a, "port": p}, "b": {"switch": b, "port": q}} for a, p, b, q in links],
+        }  # fmt: skip
+        cluster = {"apiVersion": "podwire.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": "handmade"}}
+        self.api.put({**cluster, "status": status})
+        for number in range(1, self.nodes + 1):
+            self._node(number)
+
+    def _plan(self) -> tuple[list[tuple[str, int, str, int]], list[dict[str, Any]]]:
+        numbers = range(1, self.nodes + 1)
+        if self.fabric == "single":
+            names = ["s1"]
+            links = [(f"b{i}", UPLINK, "s1", i) for i in numbers]
+        else:
+            leaves = [f"leaf{k}" for k in range(1, (self.nodes + 1) // 2 + 1)]
+            names = [*leaves, "spine1", "spine2"]
+            links = [(f"b{i}", UPLINK, leaves[(i - 1) // 2], 10 + i) for i in numbers]
+            links += [(leaf, s, f"spine{s}", k) for k, leaf in enumerate(leaves, 1) for s in (1, 2)]
+        bridges = [
+            {"name": f"b{i}", "dpid": i, "mac": mac("0a:77", i), "node": f"node{i}", "nodePort": NODE_PORT,
+             "nodeMAC": host_mac(f"172.30.0.{i + 1}")}
+            for i in numbers
+        ]  # fmt: skip
+        fabric = [{"name": n, "dpid": FABRIC_DPID + k, "mac": mac("0a:77", FABRIC_DPID + k)} for k, n in enumerate(names)]
+        return links, bridges + fabric
+
+    @staticmethod
+    def _patch(here: str, port: int, there: str) -> list[str]:
+        name, peer = f"{here}-{there}", f"{there}-{here}"
+        return ["--", "add-port", here, name, "--", "set", "interface", name, "type=patch", f"options:peer={peer}",
+                f"ofport_request={port}"]  # fmt: skip
+
+    def _node(self, i: int) -> None:
+        address = f"172.30.0.{i + 1}"
+        self._attach(Host(f"node{i}", i, address, NODE_PORT, f"node-node{i}"), gateway="172.30.0.1")
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"node{i}"}}
+        spec = {"podCIDR": f"10.244.{i}.0/24", "podCIDRs": [f"10.244.{i}.0/24"]}
+        self.api.put({**node, "spec": spec, "status": {"addresses": [{"type": "InternalIP", "address": address}]}})
+
+    def pod(self, name: str, node: int, number: int) -> Host:
+        """A pod with the number-th address of its node's podCIDR; namespace, port and object."""
+        address = f"10.244.{node}.{number}"
+        host = Host(name, node, address, FIRST_POD_PORT + number, f"pod-{name}")
+        self._attach(host, gateway=f"10.244.{node}.1")
+        network = {"addresses": [address], "mac": host_mac(address), "port": host.port}
+        annotations = {"podwire.dev/pod-network": json.dumps(network)}
+        metadata = {"name": name, "namespace": "default", "uid": name, "annotations": annotations}
+        self.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"nodeName": f"node{node}"},
+                      "status": {"phase": "Running", "podIP": address}})  # fmt: skip
+        return host
+
+    def _attach(self, host: Host, gateway: str) -> None:
+        outside = f"b{host.node}p{host.port}"
+        inside = ["ip", "-n", host.netns]
+        run("ip", "netns", "add", host.netns)
+        run("ip", "link", "add", "eth0", "netns", host.netns, "type", "veth", "peer", "name", outside)
+        run("ip", "link", "set", outside, "up")
+        run(*inside, "link", "set", "lo", "up")
+        run(*inside, "link", "set", "eth0", "address", host_mac(host.address), "up")
+        run(*inside, "addr", "add", f"{host.address}/24", "dev", "eth0")
+        run(*inside, "route", "add", "default", "via", gateway)
+        run("ovs-vsctl", "add-port", f"b{host.node}", outside, "--", "set", "interface", outside,
+            f"ofport_request={host.port}")  # fmt: skip
+        self.hosts[host.name] = host
+
+    def service(self, name: str, address: str, ports: dict[int, str], endpoints: list[tuple[str, int]]) -> None:
+        """A Service; `ports` as `{80: "TCP"}`; every port leads to all endpoints."""
+        metadata = {"name": name, "namespace": "default"}
+        declared = [{"name": f"p{number}", "port": number, "protocol": kind} for number, kind in ports.items()]
+        self.api.put({"apiVersion": "v1", "kind": "Service", "metadata": metadata,
+                      "spec": {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": declared}})  # fmt: skip
+        for number in sorted({port for _, port in endpoints}):
+            self.slice(name, number, ports, [address for address, port in endpoints if port == number])
+        if not endpoints:
+            self.slice(name, 0, ports, [])
+
+    def slice(self, service: str, number: int, ports: dict[int, str], addresses: list[str]) -> None:
+        """An EndpointSlice of a Service, with these ready endpoints."""
+        labels = {"kubernetes.io/service-name": service}
+        metadata = {"name": f"{service}-{number}", "namespace": "default", "labels": labels}
+        declared = [{"name": f"p{port}", "port": number, "protocol": kind} for port, kind in ports.items()]
+        endpoints = [{"addresses": [address], "conditions": {"ready": True}} for address in addresses]
+        self.api.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata,
+                      "addressType": "IPv4", "ports": declared, "endpoints": endpoints})  # fmt: skip
+
+    def start_controller(self) -> None:
+        argv = [self.python, "-m", "controller.app", "--kubeconfig", str(self.api.kubeconfig(self.folder / "kubeconfig")),
+                "--listen", str(self.socket), "--framework", self.framework]  # fmt: skip
+        with self.log.open("a") as log:
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            self.controller = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log, text=True, env=environment)
+
+    def stop_controller(self) -> None:
+        if self.controller is not None:
+            self.controller.kill()
+            self.controller.wait()
+            self.controller = None
+
+    def bridges(self) -> list[str]:
+        return run("ovs-vsctl", "list-br").stdout.split()
+
+    def flows(self, bridge: str) -> str:
+        """Without what changes by itself."""
+        return run("ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "dump-flows", bridge).stdout
+
+    def groups(self, bridge: str) -> str:
+        return run("ovs-ofctl", "-O", "OpenFlow14", "dump-groups", bridge).stdout
+
+    def programmed(self, timeout_s: float = 20) -> None:
+        """Wait until pods and nodes all reach the first node: the last thing to come."""
+        hosts = list(self.hosts.values())
+        assert wait_until(lambda: all(host.pings(hosts[0].address) for host in hosts), timeout_s), self.log.read_text()
+
+    def stop(self) -> None:
+        self.stop_controller()
+        self.api.stop()
+        run("ovs-vsctl", *[word for bridge in self.bridges() for word in ("--", "del-br", bridge)][1:], check=False)
+        for host in self.hosts.values():
+            run("ip", "netns", "del", host.netns, check=False)

@@ -28,5 +28,5 @@ def apply(
     documents = manifests.load([*files, *(more or ())])
     for applied in lifecycle.apply(lab, documents, wait_s=timeout if wait else None):
         print(applied, flush=True)
-    for line in lifecycle.not_acted_on(documents):
-        print(line, file=sys.stderr)
+    for kind in manifests.not_acted_on(documents):
+        print(f"stored, not acted on: {kind}", file=sys.stderr)

@@ -33,8 +33,8 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: a lab half up is taken down
     with showing_steps() as progress:
         lab = lifecycle.up(described, name or described.name, documents, timeout, progress)
-    for line in lifecycle.not_acted_on(documents):
-        print(line, file=sys.stderr)
+    for kind in manifests.not_acted_on(documents):
+        print(f"stored, not acted on: {kind}", file=sys.stderr)
     if as_json:
         print_json({"name": lab.name, "kubeconfig": str(lab.kubeconfig)})
         return

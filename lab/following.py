@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from k8sshim.client import NODES, PODS, Client, Event, Informer, resource_for
-from k8sshim.objects import Raw
+from k8sshim.manifests import Document
 from lab.readiness import WORKLOADS, Survey, survey, within
 
 _PAUSE_S = 0.05  # between surveys, however much happens
@@ -17,14 +17,13 @@ _PAUSE_S = 0.05  # between surveys, however much happens
 class Following:
     """The objects that readiness is made of, as they are now."""
 
-    def __init__(self, client: Client, applied: Collection[Raw]) -> None:
+    def __init__(self, client: Client, applied: Collection[Document]) -> None:
         resources = {"Node": NODES, "Pod": PODS}
-        for raw in applied:
-            if raw["kind"] in WORKLOADS:
-                resources[raw["kind"]] = resource_for(raw["apiVersion"], raw["kind"])
+        kinds = {document.raw["kind"]: document.raw["apiVersion"] for document in applied}
+        resources |= {kind: resource_for(kinds[kind], kind) for kind in WORKLOADS if kind in kinds}
         if "Deployment" in resources:  # a Deployment's pods belong to its ReplicaSets
             resources["ReplicaSet"] = resource_for("apps/v1", "ReplicaSet")
-        self._applied = applied
+        self._applied = {(document.raw["kind"], document.key) for document in applied}
         self._informers = {kind: Informer(client, one, self._note) for kind, one in resources.items()}
         self._changed = threading.Event()
 
@@ -55,7 +54,7 @@ class Following:
 
 
 @contextmanager
-def following(client: Client, applied: Collection[Raw]) -> Iterator[Following]:
+def following(client: Client, applied: Collection[Document]) -> Iterator[Following]:
     """Follow the cluster's nodes, and what was applied with what that owns."""
     one = Following(client, applied)
     one.start()
@@ -66,10 +65,10 @@ def following(client: Client, applied: Collection[Raw]) -> Iterator[Following]:
 
 
 def wait_ready(
-    client: Client, applied: Iterable[Raw], nodes: int, timeout_s: float, report: Callable[[Survey], None]
+    client: Client, applied: Collection[Document], nodes: int, timeout_s: float, report: Callable[[Survey], None]
 ) -> Survey:
     """Wait until `nodes` nodes and all that was applied are ready, or `timeout_s` have gone; how far it came."""
-    with following(client, list(applied)) as cluster:
+    with following(client, applied) as cluster:
         for now in cluster.surveys(timeout_s):
             report(now)
             if now.complete(nodes):

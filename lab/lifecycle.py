@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from k8sshim import kinds, manifests
+from k8sshim import manifests
 from k8sshim.client import Client
 from k8sshim.errors import PodwireError
 from k8sshim.manifests import Applied, Document
@@ -20,7 +20,7 @@ from lab.readiness import Survey
 from lab.state import RUNNING, Lab
 from topo.spec import ClusterSpec
 
-__all__ = ["NotReady", "Progress", "Step", "apply", "down", "end", "not_acted_on", "up"]
+__all__ = ["NotReady", "Progress", "Step", "apply", "down", "end", "up"]
 SANDBOX, SWITCHES, API, NODES, MANIFESTS, PODS = "sandbox", "switches", "API", "nodes", "manifests", "pods"
 _DEATHS = 3  # of one component while the lab comes up, after which it will not come up
 _LOOK_S = 0.1
@@ -72,8 +72,7 @@ def apply(lab: Lab, documents: Sequence[Document], *, wait_s: float | None) -> I
     client = Client(lab.kubeconfig)
     yield from manifests.apply(client, documents)
     if wait_s is not None:
-        wanted = [document.raw for document in documents]
-        _check(lab, 0, wait_s, following.wait_ready(client, wanted, 0, wait_s, lambda _: None))
+        _check(lab, 0, wait_s, following.wait_ready(client, documents, 0, wait_s, lambda _: None))
 
 
 def _come_up(launched: Launched, documents: Sequence[Document], timeout_s: float, progress: Progress) -> None:
@@ -119,9 +118,9 @@ class _Filling(threading.Thread):
         if self._documents:
             applied = list(manifests.apply(client, self._documents))
             self._progress(Step(MANIFESTS, len(applied), len(self._documents)))
-        wanted = [document.raw for document in self._documents]
         nodes, left_s = len(self._lab.nodes), deadline - time.monotonic()
-        _check(self._lab, nodes, self._timeout_s, following.wait_ready(client, wanted, nodes, left_s, self._report))
+        last = following.wait_ready(client, self._documents, nodes, left_s, self._report)
+        _check(self._lab, nodes, self._timeout_s, last)
 
     def _report(self, now: Survey) -> None:
         self._progress(Step(NODES, now.nodes_ready, len(self._lab.nodes)))
@@ -148,13 +147,3 @@ def _broken(lab: Lab, event: Event) -> PodwireError:
     said = last_line(log) if event.kind == ENDED else ""
     why = ": ".join(part for part in (event.message, said) if part)
     return PodwireError(f"the lab does not come up: {event.component}: {why} (log: {log})")
-
-
-def not_acted_on(documents: Sequence[Document]) -> list[str]:
-    """A line for each kind among the documents that is stored and served, and does nothing."""
-    counts = Counter((raw["apiVersion"], raw["kind"]) for raw in (document.raw for document in documents))
-    return [
-        f"stored, not acted on: {kind} ({api_version}){f' x {count}' if count > 1 else ''}"
-        for (api_version, kind), count in sorted(counts.items())
-        if (api_version, kind) not in kinds.ACTED_ON
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from k8sshim.objects import Key, Node, Raw
@@ -40,9 +40,8 @@ def survey(objects: Objects) -> Survey:
     )
 
 
-def within(objects: Objects, applied: Iterable[Raw]) -> dict[str, list[Raw]]:
-    """Of `objects`, those that were applied and those that they own."""
-    names = {(raw["kind"], Key.of(raw)) for raw in applied}
+def within(objects: Objects, names: Collection[tuple[str, Key]]) -> dict[str, list[Raw]]:
+    """Of `objects`, those with these kinds and keys, and those that they own."""
     owned: set[str] = set()
     kept: dict[str, list[Raw]] = {}
     for kind in (*WORKLOADS, "Pod"):  # owners come before what they own

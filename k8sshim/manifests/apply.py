@@ -42,9 +42,15 @@ class Outcome(str, Enum):
 class Applied:
     """An object that was applied."""
 
-    kind: str
+    resource: Resource
     key: Key
     outcome: Outcome
+
+    def __str__(self) -> str:
+        """As kubectl says it: `deployment.apps/web created`."""
+        group, _, _ = self.resource.api_version.rpartition("/")
+        kind = self.resource.kind.lower() + (f".{group}" if group else "")
+        return f"{kind}/{self.key.name} {self.outcome.value}"
 
 
 def apply(client: Client, documents: Sequence[Document]) -> list[Applied]:
@@ -97,7 +103,7 @@ def _apply(client: Client, document: Document) -> Applied:
     wanted = annotated(_placed(document))
     for attempt in range(_ATTEMPTS):
         try:
-            return Applied(resource.kind, document.key, _apply_once(client, resource, document.key, wanted))
+            return Applied(resource, document.key, _apply_once(client, resource, document.key, wanted))
         except Conflict:
             if attempt == _ATTEMPTS - 1:
                 raise

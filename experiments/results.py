@@ -43,7 +43,7 @@ class Machine:
     """What the machine did while a reading was taken: where this is at its limit, the reading shows the machine."""
 
     cores_busy: float  # share of all cores' time that was not idle, 0 to 1
-    pressure: float | None  # share of the time in which some task waited for a processor; None where the kernel does not tell
+    pressure: float | None  # share of the time in which some task waited for a processor; None: unknown
     run_queue: float  # runnable tasks, on average
     late_ms: float  # how late a clock of our own woke up at worst
 

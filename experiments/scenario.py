@@ -50,7 +50,7 @@ class Traffic:
     floors: tuple[str, ...] = FLOORS
     protocols: tuple[str, ...] = PROTOCOLS
     streams: tuple[int, ...] = DEFAULT_STREAMS
-    udp_mbit_per_s: float = 400.0  # offered, over all streams together
+    udp_mbit_per_s: float = 200.0  # offered, over all streams together
     latency: bool = True
     request_interval_ms: float = 1.0  # of the request-response readings
 
@@ -94,7 +94,9 @@ def parse(raw: Any, file: str = "") -> Scenario:
     return parsed
 
 
-def run_as(scenario: Scenario, *, quick: bool = False, repetitions: int | None = None, seed: int | None = None) -> Scenario:
+def run_as(
+    scenario: Scenario, *, quick: bool = False, repetitions: int | None = None, seed: int | None = None
+) -> Scenario:
     """The scenario with the command line's overrides."""
     pace = scenario.quick if quick else scenario.pace
     if repetitions is not None:

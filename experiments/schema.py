@@ -128,7 +128,9 @@ SCHEMA: Raw = {
 def read(raw: Any, file: str) -> Run:
     """The run that a record tells of. Raises BadInput with what is wrong, one line each."""
     check_version(raw, file)
-    errors = sorted(Draft202012Validator(SCHEMA).iter_errors(raw), key=lambda error: list(map(str, error.absolute_path)))
+    errors = sorted(
+        Draft202012Validator(SCHEMA).iter_errors(raw), key=lambda error: list(map(str, error.absolute_path))
+    )
     if errors:
         raise BadInput(*(Problem(error.message[:300], file=file, field=_path(error)) for error in errors[:_SHOWN]))
     return from_json(raw)

@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A median, and the interval between two of the readings that covers the true median with probability `coverage`."""
+    """A median, and the interval between two of the readings that covers the true median with that probability."""
 
     median: float
     low: float
@@ -26,7 +26,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
-    """The median of readings, with the narrowest symmetric interval that reaches the confidence, else their whole range.
+    """The median of readings, with the narrowest symmetric interval of that confidence, else their whole range.
 
     Raises ValueError where there are no readings.
     """

@@ -1,0 +1,57 @@
+"""From where to where a reading goes, found in a lab that is up: the client's namespace and the server's address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from experiments.measurements import Route
+from experiments.scenario import NODE_TO_POD, POD_TO_SERVICE, SAME_NODE, Server, Traffic
+from k8sshim.client import PODS, SERVICES, Client
+from k8sshim.errors import BadInput
+from k8sshim.objects import Key, Pod, Service
+from lab.inventory import netns_of
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The two ends of a route."""
+
+    netns: str  # the client's network namespace, by name
+    address: str  # the server's
+
+
+def find(client: Client, traffic: Traffic) -> dict[Route, Ends]:
+    """The ends of every path of the experiment. Raises BadInput where the manifests do not have what it names."""
+    sender = _pod(client, traffic.client)
+    return {route: ends for server in traffic.servers for route, ends in _to(client, traffic, sender, server)}
+
+
+def _to(client: Client, traffic: Traffic, sender: Pod, server: Server) -> Iterator[tuple[Route, Ends]]:
+    receiver = _pod(client, server.pod)
+    if (receiver.node == sender.node) != (server.locality == SAME_NODE):
+        raise BadInput.of(
+            f"server of {server.locality} {server.pod} runs on {receiver.node}, client {sender.key} on {sender.node}"
+        )
+    for path in traffic.paths:
+        address = receiver.ip
+        if path == POD_TO_SERVICE and server.service:
+            address = _service_address(client, server.service)
+        netns = f"node-{sender.node}" if path == NODE_TO_POD else netns_of(sender)
+        yield Route(path, server.locality), Ends(netns, address)
+
+
+def _pod(client: Client, key: Key) -> Pod:
+    raw = client.get(PODS, key)
+    if raw is None:
+        raise BadInput.of("the scenario names it, its manifests have no such pod", object=f"Pod {key}")
+    return Pod.parse(raw)
+
+
+def _service_address(client: Client, key: Key) -> str:
+    raw = client.get(SERVICES, key)
+    service = Service.parse(raw) if raw else None
+    if service is None or not service.cluster_ips:
+        problem = "has no cluster IP" if service else "the scenario names it, its manifests have no such Service"
+        raise BadInput.of(problem, object=f"Service {key}")
+    return service.cluster_ips[0]

@@ -102,10 +102,12 @@ class Store:
         self.horizon = 0  # the newest version that the history no longer holds
 
     @classmethod
-    def open(cls, path: Path, fields_of: FieldsOf, *, history_bytes: int = HISTORY_BYTES) -> Store:
-        """The store in that file, made where it is missing. Raises BadInput where it is no store or is in use."""
+    def open(
+        cls, path: Path, fields_of: FieldsOf, *, history_bytes: int = HISTORY_BYTES, timeout_s: float = 5.0
+    ) -> Store:
+        """The store in that file, made where it is missing. Raises BadInput where it is none or stays in use."""
         try:
-            connection = sqlite3.connect(path, isolation_level=None)
+            connection = sqlite3.connect(path, isolation_level=None, timeout=timeout_s)
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")

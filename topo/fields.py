@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from k8sshim.errors import Problem
@@ -25,9 +26,10 @@ class Fields:
     def __init__(self, raw: Any, path: str, problems: Problems) -> None:
         self.path, self.problems = path, problems
         self.known: list[str] = []
-        if not isinstance(raw, dict):
+        self.sound = isinstance(raw, dict)  # if not, that has been said, and what is missing in it need not be
+        if not self.sound:
             problems.add(path, f"must be an object, not {_kind(raw)}")
-        self.raw: dict[Any, Any] = raw if isinstance(raw, dict) else {}
+        self.raw: dict[Any, Any] = raw if self.sound else {}
 
     def at(self, name: str) -> str:
         """The path of a field of this mapping."""
@@ -53,7 +55,8 @@ class Fields:
         """A string that must be there."""
         if self.raw.get(name) in (None, ""):
             self.known.append(name)
-            self.wrong(name, "is required")
+            if self.sound:
+                self.wrong(name, "is required")
             return None
         return self.text(name)
 
@@ -75,7 +78,7 @@ class Fields:
         value = self.text(name, default)
         if value is not None and value in choices:
             return value
-        self.wrong(name, f"must be {' or '.join(choices)}, not {value!r}")
+        self.wrong(name, f"must be {alternatives(choices)}, not {value!r}")
         return default
 
     def fields(self, name: str) -> Fields:
@@ -95,7 +98,14 @@ class Fields:
         """Reports the fields that nobody has read."""
         for name in self.raw:
             if name not in self.known:
-                self.wrong(str(name), f"unknown field; known are {', '.join(self.known)}")
+                close = get_close_matches(str(name), self.known, 1)
+                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(self.known)}"
+                self.wrong(str(name), f"unknown field; {hint}")
+
+
+def alternatives(words: Sequence[str]) -> str:
+    """The words as a person lists them: "a, b or c"."""
+    return " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def is_integer(value: Any) -> bool:

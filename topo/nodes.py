@@ -9,7 +9,7 @@ from typing import Any
 from k8sshim.objects import Labels, Raw, Taint, labels_of
 
 from .addressing import IPNetwork, parse_network
-from .fields import Fields, is_integer
+from .fields import Fields, alternatives, is_integer
 
 MAX_NODES = 1000
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -73,8 +73,8 @@ def _parse_list(spec: Fields, items: list[Any]) -> tuple[NodeSpec, ...]:
 
 
 def _parse_node(node: Fields) -> NodeSpec:
-    if not node.raw and node.problems.found and node.problems.found[-1].field == node.path:
-        return NodeSpec("")  # no object at all, and that has been said
+    if not node.sound:
+        return NodeSpec("")
     parsed = NodeSpec(
         _parse_name(node), _parse_labels(node.fields("labels")), _parse_taints(node), _parse_pod_cidrs(node)
     )
@@ -119,7 +119,7 @@ def _parse_taints(node: Fields) -> tuple[Taint, ...]:
     taints = []
     for index, item in enumerate(node.items("taints")):
         fields = Fields(item, f"{node.at('taints')}[{index}]", node.problems)
-        if not isinstance(item, dict):
+        if not fields.sound:
             continue
         key = fields.required("key")
         if key is not None and not _qualified(key):
@@ -129,7 +129,7 @@ def _parse_taints(node: Fields) -> tuple[Taint, ...]:
             fields.wrong("value", f"{value!r} is not a taint value: at most 63 letters, digits, '-', '_' and '.'")
         effect = fields.required("effect")
         if effect is not None and effect not in EFFECTS:
-            fields.wrong("effect", f"must be {' or '.join(EFFECTS)}, not {effect!r}")
+            fields.wrong("effect", f"must be {alternatives(EFFECTS)}, not {effect!r}")
         fields.close()
         taints.append(Taint(key or "", value, effect or ""))
     return tuple(taints)

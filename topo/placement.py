@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-PORT_BUDGET = 64  # polled ports that one ovs-vswitchd carries well: pods', nodes' and bridges' own, and veth uplinks
+SHARED_UP_TO = 128  # polled ports in all: with fewer, the hop between processes costs more than the polling
+PORTS_A_PROCESS = 64  # of those that node bridges share
 OWN_PORTS = 3  # of a node bridge beside its pods': the bridge's own, the node's, an uplink
 
 
@@ -44,5 +45,7 @@ def nodes_a_process(placement: str | int, nodes: int, pods: int) -> int:
         return nodes
     if placement == "per-node":
         return 1
+    if pods + nodes * (OWN_PORTS - 1) <= SHARED_UP_TO:  # uplinks within a process are patch ports: nobody polls those
+        return nodes
     a_node = -(-pods // nodes) + OWN_PORTS
-    return max(1, PORT_BUDGET // a_node)
+    return max(1, PORTS_A_PROCESS // a_node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 
@@ -16,6 +16,7 @@ POD_CIDR = "10.244.0.0/16"
 SERVICE_CIDR = "10.96.0.0/12"
 NODE_NETWORK = "172.30.0.0"
 LONGEST, SHORTEST = 30, 17  # of a node's podCIDR: a gateway and a pod; a port number for every pod
+Chosen = tuple[int, IPNetwork]  # the index of a node, and the podCIDR that it asks for
 
 
 @dataclass(frozen=True)
@@ -99,15 +100,23 @@ def _check_pods(spec: Fields, pods: IPNetwork, length: int, nodes: Sequence[Node
     chosen = [(index, cidr) for index, node in enumerate(nodes) for cidr in node.pod_cidrs]
     for index, cidr in chosen:
         _check_node_cidr(spec, f"nodes[{index}].podCIDR", cidr, pods)
-    for (first, one), (second, other) in combinations(chosen, 2):
-        if one.overlaps(other):
-            spec.wrong(f"nodes[{second}].podCIDR", f"{other} overlaps {spec.at(f'nodes[{first}].podCIDR')} {one}")
+    for (first, one), (second, other) in _overlapping(chosen):
+        spec.wrong(f"nodes[{second}].podCIDR", f"{other} overlaps {spec.at(f'nodes[{first}].podCIDR')} {one}")
     needed = sum(1 for node in nodes if not node.pod_cidrs)
     taken = [cidr for _, cidr in chosen if _within(cidr, pods) and cidr.prefixlen >= SHORTEST]
     free = sum(1 for _ in islice(free_subnets(pods, length, taken), needed))
     if free < needed:
-        room = f"{pods} has room for {free} node ranges of /{length}"
-        spec.wrong("podCIDR", f"{room}; {needed} nodes need {needed}")
+        spec.wrong("podCIDR", f"{pods} has room for {free} x /{length}; {needed} are needed, one a node")
+
+
+def _overlapping(chosen: Sequence[Chosen]) -> Iterator[tuple[Chosen, Chosen]]:
+    """Ranges that overlap one before them, in the order of addresses: a widest range comes before what is inside it."""
+    before: Chosen | None = None
+    for item in sorted(chosen, key=lambda item: (item[1].version, int(item[1].network_address), item[1].prefixlen)):
+        if before is not None and item[1].overlaps(before[1]):
+            yield (before, item) if before[0] < item[0] else (item, before)
+        else:
+            before = item
 
 
 def _check_node_cidr(spec: Fields, field: str, cidr: IPNetwork, pods: IPNetwork) -> None:

@@ -63,6 +63,8 @@ def parse(raw: Any, file: str = "") -> ClusterSpec:
     name = _name_of(raw)
     problems = Problems(file, f"Cluster {name}" if name else "Cluster")
     top = Fields(raw, "", problems)
+    if not top.sound:
+        raise BadInput(*problems.found)
     _check_kind(top)
     _check_metadata(top.fields("metadata"))
     spec = _parse_spec(top.fields("spec"), name)

@@ -69,9 +69,9 @@ def unname_namespace(name: str) -> None:
 def set_up(interface: str) -> None:
     """Brings an interface of the thread's namespace up."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        request = struct.pack("16sH14x", interface.encode(), 0)
+        request = struct.pack("16sH22x", interface.encode(), 0)
         flags = struct.unpack_from("16xH", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[0]
-        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", interface.encode(), flags | IFF_UP))
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH22x", interface.encode(), flags | IFF_UP))
 
 
 def index_of(interface: str) -> int:

@@ -15,7 +15,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from k8sshim.objects import Key, Raw
@@ -25,7 +24,6 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
-ADDRESS_TYPES = {4: "IPv4", 6: "IPv6"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def address_types(service: Raw) -> tuple[str, ...]:
     spec = service.get("spec") or {}
     families = tuple(spec.get("ipFamilies") or ())
     addresses = [a for a in spec.get("clusterIPs") or [spec.get("clusterIP")] if a and a != "None"]
-    return families or tuple(ADDRESS_TYPES[ip_address(a).version] for a in addresses) or ("IPv4",)
+    return families or tuple(map(family_of, addresses)) or ("IPv4",)
 
 
 def _wanted(service: Raw, pods: Iterable[Raw]) -> dict[Shape, dict[str, Raw]]:
@@ -86,6 +84,11 @@ def _wanted(service: Raw, pods: Iterable[Raw]) -> dict[Shape, dict[str, Raw]]:
         found = by_ports(service, family, pods) or {"[]": {}}
         wanted.update({Shape(family, ports): endpoints for ports, endpoints in found.items()})
     return wanted
+
+
+def family_of(address: str) -> str:
+    """The address type of an address."""
+    return "IPv6" if ":" in address else "IPv4"
 
 
 def _held(existing: Sequence[Raw]) -> dict[Shape, list[Raw]]:
@@ -98,13 +101,18 @@ def _held(existing: Sequence[Raw]) -> dict[Shape, list[Raw]]:
 
 def by_ports(service: Raw, family: str, pods: Iterable[Raw]) -> dict[str, dict[str, Raw]]:
     """The endpoints of one address type, by their ports (as JSON) and their pod's UID."""
-    found: dict[str, dict[str, Raw]] = {}
+    ports = service["spec"].get("ports") or []
+    found: dict[tuple[int | None, ...], dict[str, Raw]] = {}
     for pod in pods:
         endpoint = _endpoint(service, family, pod)
         if endpoint:
-            ports = [port for port in (_port(port, pod) for port in service["spec"].get("ports") or ()) if port]
-            found.setdefault(_ports_key(ports), {})[pod["metadata"]["uid"]] = endpoint
-    return found
+            numbers = tuple(_target_number(port, pod) for port in ports)
+            found.setdefault(numbers, {})[pod["metadata"]["uid"]] = endpoint
+    merged: dict[str, dict[str, Raw]] = {}
+    for numbers, endpoints in found.items():
+        resolved = [_port(port, number) for port, number in zip(ports, numbers, strict=True) if number is not None]
+        merged.setdefault(_ports_key(resolved), {}).update(endpoints)
+    return merged
 
 
 def _ports_key(ports: Iterable[Raw]) -> str:
@@ -114,7 +122,7 @@ def _ports_key(ports: Iterable[Raw]) -> str:
 
 def _endpoint(service: Raw, family: str, pod: Raw) -> Raw | None:
     spec, status, metadata = pod.get("spec") or {}, pod.get("status") or {}, pod["metadata"]
-    address = next((a for a in pod_addresses(pod) if ADDRESS_TYPES[ip_address(a).version] == family), None)
+    address = next((a for a in pod_addresses(pod) if family_of(a) == family), None)
     if not address or status.get("phase") in ("Succeeded", "Failed"):
         return None
     terminating = bool(metadata.get("deletionTimestamp"))
@@ -149,23 +157,20 @@ def is_ready(pod: Raw) -> bool:
     return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
 
 
-def _port(port: Raw, pod: Raw) -> Raw | None:
-    """A Service's port as the pod resolves it; None where it has no port of that name."""
-    protocol = port.get("protocol") or "TCP"
-    number = _target_number(port, protocol, pod)
-    if number is None:
-        return None
-    resolved: Raw = {"name": port.get("name") or "", "protocol": protocol, "port": number}
+def _port(port: Raw, number: int) -> Raw:
+    """A Service's port where its target is that number."""
+    resolved: Raw = {"name": port.get("name") or "", "protocol": port.get("protocol") or "TCP", "port": number}
     if port.get("appProtocol"):
         resolved["appProtocol"] = port["appProtocol"]
     return resolved
 
 
-def _target_number(port: Raw, protocol: str, pod: Raw) -> int | None:
+def _target_number(port: Raw, pod: Raw) -> int | None:
+    """A Service's targetPort as the pod resolves it; None where it has no port of that name."""
     target: Any = port.get("targetPort") or port["port"]
     if isinstance(target, int) or str(target).isdigit():
         return int(target)
-    spec = pod.get("spec") or {}
+    spec, protocol = pod.get("spec") or {}, port.get("protocol") or "TCP"
     staying = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
     for container in (*(spec.get("containers") or ()), *staying):
         for declared in container.get("ports") or ():

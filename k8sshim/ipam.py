@@ -8,9 +8,10 @@ The promises, and how they are kept:
   last that was given out and wraps round at the end, so a released address comes up again only when every other has
   had its turn. A connection, an ARP entry or a conntrack entry of the pod that died so never meets the address's next
   owner by chance.
-- The ring survives a restart: the last offset of each node stands in the Node's annotation
-  `podwire.dev/last-address`, written *before* the pods that get the addresses are. A crash between the two skips
-  addresses; it never uses one again early.
+- The ring survives a restart: each Node's annotation `podwire.dev/last-address` names an address up to which the
+  ring may have been gone. It is written *before* the pods that get the addresses are, and a little ahead (1/32 of the
+  range), so that it need not be written for every pod. Who starts anew goes on behind it: that skips a few addresses,
+  and uses none again early.
 
 An offset counts from the podCIDR's network address, and is the same in every address family of the node. Pure.
 """
@@ -27,6 +28,7 @@ LAST_ADDRESS_ANNOTATION = f"{GROUP}/last-address"
 FIRST_POD_PORT = 16  # 1 is the node's own namespace, 2 to 15 are uplinks
 MAX_PORT = 0xFEFF  # the highest OpenFlow port that Open vSwitch gives an interface
 GATEWAY_OFFSET = 1
+_AHEAD = 32
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,18 @@ class Range:
                 if offset not in used:
                     return offset
         return None
+
+    @property
+    def size(self) -> int:
+        return max(self.last - self.first + 1, 0)
+
+    def mark(self, offset: int) -> int:
+        """The offset to remember when `offset` is given out: a little further on in the ring."""
+        return self.first + (offset - self.first + self.size // _AHEAD) % self.size
+
+    def covers(self, mark: int, offset: int) -> bool:
+        """Whether a remembered mark still stands when `offset` is given out."""
+        return self.first <= mark <= self.last and (mark - offset) % self.size <= self.size // _AHEAD
 
     def network(self, offset: int) -> PodNetwork:
         """A pod's place in the network at that offset."""

@@ -56,7 +56,7 @@ class Executor:
 
     def _run(self, write: Write, report: Callable[[Outcome], None]) -> None:
         try:
-            outcome = self._perform(write)
+            outcome = self.perform(write)
         except PodwireError as error:
             outcome = Outcome(write, error=error)
         except Exception as error:  # whatever it is, it must come back as this write's failure, or its key would hang
@@ -64,7 +64,8 @@ class Executor:
             outcome = Outcome(write, error=error)
         report(outcome)
 
-    def _perform(self, write: Write) -> Outcome:
+    def perform(self, write: Write) -> Outcome:
+        """Do one write, in the caller's thread. Raises PodwireError."""
         if isinstance(write, Create):
             return self._create(write)
         if isinstance(write, Delete):

@@ -21,7 +21,7 @@ class Host:
 
     node: Node
     range: Range
-    last: int  # the offset given out last
+    mark: int  # the offset up to which its ring may have been gone
 
     @classmethod
     def parse(cls, raw: Raw) -> Host:
@@ -48,6 +48,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.hosts: dict[str, Host] = {}
+        self.given: dict[str, int] = {}  # by node, the offset given out last since this process began
         self.load = Load()
         self.waiting: dict[Key, Raw] = {}  # want a node
         self.placed: dict[str, dict[str, Raw]] = defaultdict(dict)  # run or will run on a node: by node and UID
@@ -77,6 +78,7 @@ class Ledger:
             return True
         host = self.hosts[change.key.name] = Host.parse(change.new)
         if before is None or before.range != host.range:
+            self.given.pop(host.node.name, None)
             self._settle(host)
         return before is None or (before.node, before.range) != (host.node, host.range)
 

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 WRITERS = 6  # threads
 WINDOW = 12  # writes of one plan under way at a time, so that a large plan does not keep the others waiting
+LONGEST_REST_S = 0.5  # a key whose plan took long rests as long before the next, and gathers what comes meanwhile
 CONFIRM_AFTER_S = 10.0
 _UNREACHABLE_BACK_OFF_S = 1.0
 
@@ -47,7 +48,7 @@ class Controller(Protocol):
 
     @property
     def delay_s(self) -> float:
-        """How long modifications of other objects are gathered before a plan."""
+        """How long changes of other objects are gathered before a plan."""
         ...
 
     def affected(self, change: Change, world: World) -> Iterable[Key]: ...
@@ -64,7 +65,9 @@ class _Flight:
     waiting: deque[Write] = field(default_factory=deque)
     under_way: int = 0
     errors: list[Exception] = field(default_factory=list)
+    began: float = 0.0
     asked_again: bool = False
+    urgently: bool = False
 
 
 class Loop:
@@ -86,6 +89,7 @@ class Loop:
         self._executor = Executor(client, WRITERS)
         self._queue = WorkQueue()
         self._flights: dict[Item, _Flight] = {}
+        self._rests_until: dict[Item, float] = {}
         self._unsynced = set(resources)
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._clock, self._monotonic, self._suffix = clock, monotonic, suffix
@@ -142,35 +146,39 @@ class Loop:
         if change is None:
             return
         now = self._monotonic()
-        modified = change.old is not None and change.new is not None
         for controller in self._controllers.values():
             try:
                 for key in controller.affected(change, self._world):
-                    gather_s = controller.delay_s if modified and key != change.key else 0.0
-                    self._queue.add(Item(controller.name, key), now + gather_s)
+                    self._ask(Item(controller.name, key), now, urgently=key == change.key)
             except Exception:  # one odd object must not stop the controllers of all others
                 log.exception("%s: cannot tell what %s %s concerns", controller.name, change.resource.kind, change.key)
+
+    def _ask(self, item: Item, now: float, *, urgently: bool) -> None:
+        """Have a key planned: at once where the object itself changed, else together with what changes meanwhile."""
+        flight = self._flights.get(item)
+        if flight is not None:
+            flight.asked_again, flight.urgently = True, flight.urgently or urgently
+            return
+        gathered = max(now + self._controllers[item.controller].delay_s, self._rests_until.get(item, 0.0))
+        self._queue.add(item, now if urgently else gathered)
 
     def _start_due(self) -> None:
         now = self._monotonic()
         if now >= self._confirm_at:
             self._confirm_at = now + CONFIRM_AFTER_S
             self._confirm()
+            self._rests_until = {item: until for item, until in self._rests_until.items() if until > now}
         while (item := self._queue.take(now)) is not None:
-            flight = self._flights.get(item)
-            if flight is not None:
-                flight.asked_again = True
-            else:
-                self._start(item)
+            self._start(item)
 
     def _start(self, item: Item) -> None:
-        controller = self._controllers[item.controller]
+        controller, began = self._controllers[item.controller], self._monotonic()
         try:
             plan = controller.plan(item.key, self._world, Surroundings(self._clock(), self._suffix))
         except Exception:  # a key that cannot be planned is tried again; the others go on
             log.exception("%s: cannot be planned; again in %.2f s", item, self._queue.failed(item, self._monotonic()))
             return
-        flight = self._flights[item] = _Flight(plan, deque(plan.stages))
+        flight = self._flights[item] = _Flight(plan, deque(plan.stages), began=began)
         self._advance(item, flight)
 
     def _advance(self, item: Item, flight: _Flight) -> None:
@@ -223,8 +231,9 @@ class Loop:
             self._queue.failed(item, now, _UNREACHABLE_BACK_OFF_S if unreachable else LONGEST_BACK_OFF_S)
         else:
             self._queue.succeeded(item)
+        self._rests_until[item] = now + min(now - flight.began, LONGEST_REST_S)
         if flight.asked_again:
-            self._queue.add(item, now)
+            self._ask(item, now, urgently=flight.urgently)
         if flight.plan.again_after_s is not None:
             self._queue.add(item, now + flight.plan.again_after_s)
 

@@ -55,7 +55,7 @@ class Scheduler:
                 self._refused[pod_key] = pod["metadata"]["uid"]
         for pod in list(self._ledger.unaddressed.values()):
             batch.readdress(pod)
-        return Plan.of(batch.cursors(), batch.writes, independent=True)
+        return Plan.of(batch.marked(), batch.writes, independent=True)
 
 
 def _constraints_changed(change: Change) -> bool:
@@ -73,7 +73,7 @@ class _Pass:
     ledger: Ledger
     now: datetime
     writes: list[Write] = field(default_factory=list)
-    last: dict[str, int] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)  # by node, those that must be written anew
     taken: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     filtered: dict[Constraints, Filtered] = field(default_factory=dict)
     full: dict[str, str] = field(default_factory=dict)
@@ -113,13 +113,13 @@ class _Pass:
             message = f"node {node} has no free address in podCIDR {self.full[node]}"
             self._condition(pod, "PodReadyToStartContainers", "False", "NoFreeAddress", message)
 
-    def cursors(self) -> list[Write]:
-        """The nodes' last addresses, for those that gave out any."""
+    def marked(self) -> list[Write]:
+        """The nodes' marks, where addresses are given out beyond them."""
         return [
             Patch(
                 NODES, Key("", node), {"metadata": {"annotations": {LAST_ADDRESS_ANNOTATION: self._address(node, at)}}}
             )
-            for node, at in self.last.items()
+            for node, at in self.marks.items()
         ]
 
     def _address(self, node: str, offset: int) -> str:
@@ -129,11 +129,14 @@ class _Pass:
         """The node's next address, or None, and then the node is known to be full."""
         host = self.ledger.hosts[node]
         used = _Union(self.ledger.used(node), self.taken[node])
-        offset = None if node in self.full else host.range.next_offset(self.last.get(node, host.last), used)
+        last = self.ledger.given.get(node, host.mark)
+        offset = None if node in self.full else host.range.next_offset(last, used)
         if offset is None:
             self.full[node] = ",".join(host.range.cidrs) or "(none)"
             return None
-        self.last[node] = offset
+        self.ledger.given[node] = offset
+        if not host.range.covers(self.marks.get(node, host.mark), offset):
+            self.marks[node] = host.range.mark(offset)
         self.taken[node].add(offset)
         return host.range.network(offset)
 

@@ -152,13 +152,14 @@ class Encoder:
         return bytes(message.buf)
 
     def _match(self, match: Match) -> Any:
+        """In the order of the flow: what a field requires comes before it. The library would sort by number."""
         fields: dict[str, Any] = {}
         for name, value in match:
             if name in MARKS:
                 _merge(fields, MARKS[name], _number(value))
             else:
                 fields[name] = _field(name, value)
-        return self._parser.OFPMatch(**fields)
+        return self._parser.OFPMatch(_ordered_fields=list(fields.items()))
 
     def _action(self, action: Action) -> Any:
         parser = self._parser
@@ -195,8 +196,8 @@ class Encoder:
         return self._parser.OFPActionSetField(**{field: value})
 
     def _ct(self, ct: Ct) -> Any:
-        actions = [self._nat(ct.nat)] if ct.nat else []
-        actions += [self._set_field(name, value) for name, value in ct.load]
+        actions = [self._set_field(name, value) for name, value in ct.load]
+        actions += [self._nat(ct.nat)] if ct.nat else []  # last: the library forgets to pad it
         return self._parser.NXActionCT(
             flags=CT_COMMIT if ct.commit else 0,
             zone_src=MARKS[ct.zone].register,

@@ -97,10 +97,10 @@ class Selector:
         found = raw_problems(raw)
         if found:
             raise BadInput(*found)
-        equal = [Requirement(key, Operator.IN, (value,)) for key, value in (raw.get("matchLabels") or {}).items()]
+        equal = [Requirement(key, Operator.IN, (value,)) for key, value in _dict(raw.get("matchLabels")).items()]
         wanted = [
-            Requirement(entry["key"], Operator(entry["operator"]), tuple(sorted(entry.get("values") or ())))
-            for entry in raw.get("matchExpressions") or ()
+            Requirement(entry["key"], Operator(entry["operator"]), tuple(sorted(set(_list(entry.get("values"))))))
+            for entry in _list(raw.get("matchExpressions"))
         ]
         return cls(tuple(sorted([*equal, *wanted], key=_order)))
 

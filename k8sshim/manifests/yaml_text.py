@@ -73,9 +73,11 @@ def _at(mark: Any) -> str:
 
 
 def _character(text: str, error: yaml.reader.ReaderError) -> str:
-    before = text[: error.position]
-    line, column = before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1
-    return f"is no YAML: the character U+{ord(text[error.position]):04X} is not allowed (line {line}, column {column})"
+    """The error's own position counts characters or bytes, as the loader does; the first such character is the one."""
+    character = error.character if isinstance(error.character, str) else chr(error.character)
+    before = text[: text.find(character)]
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return f"is no YAML: the character U+{ord(character):04X} is not allowed (line {line}, column {column})"
 
 
 class _Reader:

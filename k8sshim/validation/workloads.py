@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from k8sshim.errors import Problem
-from k8sshim.selectors import Selector, raw_problems
+from k8sshim.selectors import EVERYTHING, Selector, raw_problems
 from k8sshim.validation.field import Field
 from k8sshim.validation.metadata import label_problems
 from k8sshim.validation.pods import pod_spec_problems
@@ -55,13 +55,28 @@ def _selector_problems(root: Field, template: Field) -> Iterator[Problem]:
     selector, labels = root.at("spec", "selector"), template.at("metadata", "labels")
     if root["kind"].text == "Job" or not isinstance(selector.value, dict):
         return  # a Job's is made for it; a missing one is the schema's affair, and a ReplicationController may omit it
-    if root["kind"].text == "ReplicationController":
-        wanted = Selector.from_labels(selector.value)
-    elif raw_problems(selector.value):
-        return
-    else:
-        wanted = Selector.from_raw(selector.value)
-    if wanted.empty or not selector.value:
+    wanted = _wanted(selector, plain=root["kind"].text == "ReplicationController")
+    if not selector.value or wanted == EVERYTHING:
         yield selector.problem("is empty: it would select every pod of the namespace")
-    elif not wanted.matches(labels.value if isinstance(labels.value, dict) else {}):
+    elif wanted and not wanted.matches(labels.value if isinstance(labels.value, dict) else {}):
         yield labels.problem(f"do not match {selector.path} ({wanted})")
+
+
+def _wanted(selector: Field, *, plain: bool) -> Selector | None:
+    """The selector, or None where it has faults that others tell of."""
+    if plain:
+        return Selector.from_labels(selector.value) if _all_strings(selector) else None
+    expressions = list(selector["matchExpressions"].elements())
+    well_typed = _all_strings(selector["matchLabels"]) and all(
+        entry["key"].text
+        and entry["operator"].text
+        and all(isinstance(value.value, str) for value in entry["values"].elements())
+        for entry in expressions
+    )
+    if not well_typed or raw_problems(selector.value):
+        return None
+    return Selector.from_raw(selector.value)
+
+
+def _all_strings(labels: Field) -> bool:
+    return all(isinstance(value.value, str) for _, value in labels.entries())

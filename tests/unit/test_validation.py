@@ -1,0 +1,190 @@
+"""Validation: real manifests pass, whatever comes in gets an answer, and the rules that golden cases do not show."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from k8sshim import kinds
+from k8sshim.manifests import load
+from k8sshim.objects import Raw
+from k8sshim.validation import problems
+from k8sshim.validation.schema import object_schema
+
+pytestmark = pytest.mark.unit
+
+MANIFESTS = Path(__file__).parents[3] / "shared" / "manifests"
+CONTAINER = {
+    "name": "web",
+    "image": "nginx",
+    "ports": [{"name": "http", "containerPort": 80}, {"name": "dns", "containerPort": 53, "protocol": "UDP"}],
+    "readinessProbe": {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 5},
+    "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": 1, "memory": "1e3"}},
+    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+}
+DEPLOYMENT: Raw = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web"}, "annotations": {"Example.com/A": "b"}},
+    "spec": {
+        "replicas": 3,
+        "selector": {"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "tier", "operator": "Exists"}]},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
+        "template": {
+            "metadata": {"labels": {"app": "web", "tier": ""}},
+            "spec": {
+                "containers": [CONTAINER],
+                "initContainers": [{"name": "wait", "command": ["true"]}],
+                "nodeSelector": {"zone": "a"},
+                "tolerations": [{"key": "a", "operator": "Exists"}, {"operator": "Exists", "effect": "NoSchedule"}],
+                "volumes": [{"name": "data", "emptyDir": {}}],
+            },
+        },
+    },
+}
+SERVICE: Raw = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "web"},
+    "spec": {
+        "selector": {"app": "web"},
+        "clusterIP": "10.96.0.10",
+        "clusterIPs": ["10.96.0.10"],
+        "ports": [
+            {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": "dns"},
+            {"name": "dns-tcp", "port": 53, "targetPort": 53},
+        ],
+    },
+}
+SLICE: Raw = {
+    "apiVersion": "discovery.k8s.io/v1",
+    "kind": "EndpointSlice",
+    "metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}},
+    "addressType": "IPv6",
+    "endpoints": [{"addresses": ["fd00::1"], "conditions": {"ready": True}, "nodeName": "n1"}],
+    "ports": [{"name": "", "port": 80, "protocol": "TCP"}],
+}
+
+
+@pytest.mark.parametrize(
+    "folder", ["cassandra", "guestbook", "guestbook-legacy", "network-policy-recipes", "online-boutique"]
+)
+def test_real_manifests_pass_unmodified(folder: str) -> None:
+    files = sorted((MANIFESTS / folder).glob("*.yaml"))
+    if not files:
+        pytest.skip(f"there are no manifests beside the checkout: {MANIFESTS / folder}")
+    assert all(load([str(file)]) for file in files)
+
+
+@pytest.mark.parametrize("raw", [DEPLOYMENT, SERVICE, SLICE], ids=lambda raw: raw["kind"])
+def test_good_object_has_no_problems(raw: Raw) -> None:
+    assert problems(raw) == []
+
+
+def changed(raw: Raw, path: str, value: Any) -> Raw:
+    """A copy with another value at a path; `...` for deletion."""
+    result = copy.deepcopy(raw)
+    place: Any = result
+    *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
+    for step in steps:
+        place = place[step]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return result
+
+
+POD_SPEC = "spec/template/spec"
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "value", "said"),
+    [
+        (DEPLOYMENT, "spec/template/spec", ..., "spec.template.spec: missing"),
+        (DEPLOYMENT, "spec/strategy/type", "Replace", "is 'Replace', expected RollingUpdate or Recreate"),
+        (DEPLOYMENT, "spec/replicas", -1, "is -1, expected 0 or more"),
+        (DEPLOYMENT, f"{POD_SPEC}/nodeName", "n_1", "'n_1' is no DNS name"),
+        (DEPLOYMENT, f"{POD_SPEC}/nodeSelector/zone", "a b", "'a b' is no label value"),
+        (DEPLOYMENT, f"{POD_SPEC}/tolerations/0/value", "x", "must be empty with the operator Exists"),
+        (DEPLOYMENT, f"{POD_SPEC}/tolerations/1/operator", "Equal", "must be Exists where there is no key"),
+        (DEPLOYMENT, f"{POD_SPEC}/initContainers/0/name", "web", "given to spec.template.spec.initContainers[0].name"),
+        (DEPLOYMENT, f"{POD_SPEC}/volumes", [], "the pod has no volume 'data'"),
+        (DEPLOYMENT, f"{POD_SPEC}/containers/0/ports/1/name", "http", "the name 'http' is given to"),
+        (DEPLOYMENT, f"{POD_SPEC}/containers/0/ports/0/containerPort", 0, "is 0, expected 1 to 65535"),
+        (DEPLOYMENT, f"{POD_SPEC}/containers/0/readinessProbe/exec", {"command": ["true"]}, "has exec and httpGet"),
+        (DEPLOYMENT, f"{POD_SPEC}/containers/0/readinessProbe/httpGet/port", 70000, "is 70000, expected 1 to 65535"),
+        (DEPLOYMENT, f"{POD_SPEC}/containers/0/image", 5, "is an integer, expected a string"),
+        (SERVICE, "spec/type", "Cluster", "is 'Cluster', expected ClusterIP, NodePort, LoadBalancer or ExternalName"),
+        (SERVICE, "spec/ports/1/protocol", "UDP", "53/UDP is given to spec.ports[0] already"),
+        (SERVICE, "spec/ports/0/nodePort", 30000, "is for Services of type NodePort or LoadBalancer"),
+        (SERVICE, "spec/clusterIPs", ["10.96.0.11"], "is '10.96.0.11', but clusterIP is '10.96.0.10'"),
+        (SERVICE, "spec/selector/app", None, "is null, expected a string"),
+        (SLICE, "endpoints/0/addresses/0", "10.0.0.1", "'10.0.0.1' is no IPv6 address"),
+        (SLICE, "endpoints/0/addresses/0", "fe80::1", "link-local"),
+        (SLICE, "addressType", "IPX", "is 'IPX', expected IPv4, IPv6 or FQDN"),
+    ],
+)
+def test_rule(raw: Raw, path: str, value: Any, said: str) -> None:
+    found = problems(changed(raw, path, value))
+    assert said in str(found[0]), found
+    assert all(problem.object.startswith(raw["kind"]) for problem in found)
+
+
+def test_host_network_ports_must_agree() -> None:
+    pod = {**DEPLOYMENT["spec"]["template"]["spec"], "hostNetwork": True}
+    raw = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": pod}
+    assert problems(raw) == []
+    found = problems(changed(raw, "spec/containers/0/ports/0/hostPort", 8080))
+    assert [str(each) for each in found] == [
+        "Pod default/web: spec.containers[0].ports[0].hostPort: must equal containerPort in a pod with hostNetwork"
+    ]
+
+
+def test_several_ports_each_need_a_name() -> None:
+    found = problems(changed(SERVICE, "spec/ports/1/name", ...))
+    assert [problem.field for problem in found] == ["spec.ports[1].name"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in kinds.KINDS if kind.stored], ids=lambda kind: kind.kind)
+def test_every_kind_is_answered_for(kind: kinds.Kind) -> None:
+    raw = {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {"name": "x", "labels": {"a": "-"}},
+        "nope": 1,
+    }
+    fields = [problem.field for problem in problems(raw)]
+    assert "metadata.labels.a" in fields
+    assert ("" in fields) is bool(object_schema(kind))  # `nope` is unknown, where there is a schema
+
+
+JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just([]) | st.just({})
+VALUES = JUNK | st.lists(JUNK, max_size=2) | st.dictionaries(st.text(max_size=5), JUNK, max_size=2)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for step, below in entries for place in places(below, (*path, step)))]
+
+
+@given(st.sampled_from([DEPLOYMENT, SERVICE, SLICE]), st.data())
+def test_any_value_at_any_place_gets_an_answer(raw: Raw, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(places(raw)[1:]))
+    result = copy.deepcopy(raw)
+    place: Any = result
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = data.draw(VALUES)
+    for problem in problems(result):
+        assert problem.message and "\n" not in str(problem)
+
+
+@given(VALUES)
+def test_any_value_is_judged(value: Any) -> None:
+    assert problems(value)

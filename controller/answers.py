@@ -8,9 +8,11 @@ from k8sshim.objects import Cluster, Switch
 
 from .desired import Desired
 from .encode import Encoder
+from .features.classifier import entry_marks
 from .icmp import Packet, error_frame, problem
 from .intents import first_address, is_ipv4
-from .marks import CONTENT_BITS, OBJECT_BITS, Feature
+from .marks import CONTENT_BITS, OBJECT_BITS, Feature, Source, hairpin_zone_of, zone_of
+from .tables import CONNTRACK, FABRIC_ROUTING
 
 RATE, BURST = 200.0, 200.0  # answers a second and switch
 
@@ -49,12 +51,20 @@ class Answers:
         networks = (*cluster.pod_cidrs, *cluster.service_cidrs, *cluster.node_cidrs)
         feature = Feature(cookie >> (OBJECT_BITS + CONTENT_BITS))
         what = problem(feature, packet.destination, tuple(filter(is_ipv4, networks)))
-        return self._encoder.packet_out(error_frame(packet, what, sender))
+        return self._send(switch, error_frame(packet, what, sender))
+
+    def _send(self, switch: Switch, frame: bytes) -> bytes:
+        """Through conntrack, which translates an error about a translated packet; and routed as everything is."""
+        if not switch.node:
+            return self._encoder.packet_out(frame, (), FABRIC_ROUTING)
+        zone = zone_of(switch.dpid)
+        marks = entry_marks(Source.CONTROLLER, zone, hairpin_zone_of(zone))
+        return self._encoder.packet_out(frame, marks, CONNTRACK)
 
     def _sender(self, cluster: Cluster, switch: Switch, in_port: int) -> str:
         """Routers answer from the interface the packet came in by: the gateway of its network.
 
-        On the fabric's side a node bridge has the node's address. Fabric switches have none and use the nodes' gateway's.
+        On the fabric's side a node bridge has the node's address. Fabric switches have none, and use the nodes' gateway.
         """
         gateway = next((first_address(cidr) for cidr in cluster.node_cidrs if is_ipv4(cidr)), "")
         node = self._desired.node(switch.node) if switch.node else None

@@ -15,6 +15,7 @@ from typing import Any
 
 from .flows import (
     Action,
+    Actions,
     Ct,
     DecTtl,
     Flow,
@@ -34,6 +35,7 @@ from .flows import (
 )
 from .framework import Message
 from .marks import MARKS, Mark
+from .tables import Table
 
 ADD_OR_MODIFY_GROUP = 0x8000  # Open vSwitch: OFPGC11_ADD_OR_MOD
 NO_TABLE = 0xFF
@@ -109,7 +111,7 @@ class Encoder:
         return self._bytes(self._parser.OFPGroupMod(self._protocol, command, kind, number, buckets))
 
     def bundle(self, number: int, messages: Iterable[bytes], first_xid: int) -> bytes:
-        """A whole bundle, atomic and in order: opened, filled, committed. Each message takes the next transaction id."""
+        """A whole bundle, atomic and in order: opened, filled, committed. Transaction ids count up from the first."""
         ofp = self._numbers
         flags = ofp.OFPBF_ATOMIC | ofp.OFPBF_ORDERED
         out = bytearray(with_xid(self._bundle_control(number, ofp.OFPBCT_OPEN_REQUEST, flags), first_xid))
@@ -125,10 +127,14 @@ class Encoder:
     def _bundle_control(self, number: int, kind: int, flags: int) -> bytes:
         return self._bytes(self._parser.OFPBundleCtrlMsg(self._protocol, number, kind, flags, []))
 
-    def packet_out(self, frame: bytes) -> bytes:
-        """Send a frame through the switch's own stages, as coming from the controller."""
-        actions = [self._parser.OFPActionOutput(self._numbers.OFPP_TABLE)]
-        in_port = self._numbers.OFPP_CONTROLLER
+    def packet_out(self, frame: bytes, marks: Actions, table: Table) -> bytes:
+        """Send a frame through the switch's own stages from `table` on.
+
+        It comes in by the bridge's own port, which alone is sure to be one of the datapath's: what comes from the
+        controller, or from a patch port, is lost when the next bridge looks up its connection.
+        """
+        in_port = self._numbers.OFPP_LOCAL
+        actions = [self._action(action) for action in (*marks, Resubmit(table))]
         return self._bytes(
             self._parser.OFPPacketOut(self._protocol, self._numbers.OFP_NO_BUFFER, in_port, actions, frame)
         )

@@ -21,8 +21,8 @@ IP, ARP = 0x0800, 0x0806
 ICMP, TCP, UDP, SCTP = 1, 6, 17, 132
 PROTOCOLS = {"TCP": TCP, "UDP": UDP, "SCTP": SCTP}
 PORT_FIELDS = {TCP: "tcp_dst", UDP: "udp_dst", SCTP: "sctp_dst"}
-IN_PORT, TABLE_PORT, CONTROLLER_PORT = 0xFFFFFFF8, 0xFFFFFFF9, 0xFFFFFFFD
-PORT_NAMES = {IN_PORT: "in_port", CONTROLLER_PORT: "controller"}
+IN_PORT = 0xFFFFFFF8
+PORT_NAMES = {IN_PORT: "in_port"}
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _value(name: str, value: Value) -> str:
         return value
     if name in MARKS:
         return MARKS[name].text(value)
-    return PORT_NAMES.get(value, str(value)) if name == "in_port" else str(value)
+    return str(value)
 
 
 def _field_order(item: tuple[str, Value]) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """Chooses the OpenFlow framework, os-ken or Ryu, and hides it: no other file imports either.
 
-Ryu's application programming interface is the same, os-ken being its fork, so one code serves both: they differ in the package's name, the application class's name, and their threads (native here, eventlet's there).
+Ryu's application programming interface is the same, os-ken being its fork, so one code serves both. They differ in the
+package's name, the application class's name, and their threads (native here, eventlet's there).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from k8sshim.objects import Cluster, EndpointSlice, Node, Pod, Service, Switch
 
-from .marks import HAIRPIN_ZONE_BIT, Source, digest
+from .marks import Source, digest, hairpin_zone_of, zone_of
 from .topology import NextHop, Topology
 
 
@@ -28,11 +28,11 @@ class Bridge:
 
     @property
     def zone(self) -> int:
-        return self.dpid & 0xFFFF
+        return zone_of(self.dpid)
 
     @property
     def hairpin_zone(self) -> int:
-        return self.zone | HAIRPIN_ZONE_BIT
+        return hairpin_zone_of(self.zone)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class LocalPort:
 
     @property
     def hairpin_zone(self) -> int:
-        return self.zone | HAIRPIN_ZONE_BIT
+        return hairpin_zone_of(self.zone)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _own_port(home: Switch, address: str, cluster: Cluster) -> list[Intent]:
         *(
             LocalPort(
                 home.dpid, Source.NODE, home.node_port, home.node_mac, address, first_address(cidr), cidr, home.mac,
-                home.dpid & 0xFFFF,
+                zone_of(home.dpid),
             )
             for cidr in networks[:1]
         ),
@@ -174,7 +174,7 @@ def of_pod(pod: Pod, node: Node | None, topology: Topology) -> tuple[Intent, ...
     return tuple(
         LocalPort(
             home.dpid, Source.POD, pod.network.port, pod.network.mac, address, first_address(cidr), cidr, home.mac,
-            home.dpid & 0xFFFF,
+            zone_of(home.dpid),
         )
         for address in pod.network.addresses
         if is_ipv4(address)

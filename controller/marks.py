@@ -79,6 +79,16 @@ REFUSED_PORT = 1  # tcpmux: nothing listens there, so the kernel of the client's
 REPLY_TTL = 64
 
 
+def zone_of(dpid: int) -> int:
+    """The conntrack zone of a bridge."""
+    return dpid & 0xFFFF
+
+
+def hairpin_zone_of(zone: int) -> int:
+    """The second zone of the bridge whose first this is."""
+    return zone | HAIRPIN_ZONE_BIT
+
+
 class Priority(IntEnum):
     """Of the flows of one stage; a gap between each, for features to come."""
 

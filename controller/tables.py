@@ -33,7 +33,7 @@ class Table:
 NEXT, DROP = Default.NEXT, Default.DROP
 _ROUTING = "Chooses port and MACs by the destination, and takes one from the TTL."
 _STAGES = (
-    ("Classifier", "Where the packet entered (pod, node, uplink, controller), and the bridge's conntrack zones.", DROP),
+    ("Classifier", "Where the packet entered (pod, node, uplink), and the bridge's conntrack zones.", DROP),
     ("ArpResponder", "Answers ARP requests of pods and nodes with the bridge's MAC; all other ARP is dropped.", NEXT),
     ("SpoofGuard", "A port may send from its own MAC and address only, to the bridge's MAC.", DROP),
     ("Conntrack", "Answers pings to gateways, turns back what has no TTL left, looks up connections.", DROP),

@@ -17,7 +17,7 @@ class NextHop:
 
 
 class Topology:
-    """The shortest ways between the switches of one cluster, worked out when it is made (breadth first from each bridge)."""
+    """The shortest ways between the switches of a cluster, worked out when it is made: breadth first from each."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._switches = {switch.name: switch for switch in cluster.switches}

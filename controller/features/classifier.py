@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import CONTROLLER_PORT, IP, Fields, Flow, Owner, SetField, load
+from controller.flows import IP, Fields, Flow, Owner, SetField, load
 from controller.flows import Goto as To
 from controller.intents import Bridge, LocalPort
 from controller.marks import HAIRPIN_ZONE, SOURCE, ZONE, Feature, Priority, Source
@@ -15,21 +15,20 @@ FEATURE = Feature.CLASSIFIER
 
 def local_port(port: LocalPort, owner: Owner) -> Iterator[Flow]:
     """From a pod or a node: on to the checks that such packets have to pass."""
-    marks = _marks(port.source, port.zone, port.hairpin_zone)
+    marks = entry_marks(port.source, port.zone, port.hairpin_zone)
     yield owner.flow(CLASSIFIER, Priority.NORMAL, {"in_port": port.port}, *marks, To(ARP_RESPONDER))
 
 
 def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
-    """From the fabric, where every switch is one of ours, and from the controller."""
+    """From the fabric, where every switch is one of ours."""
     if one.fabric:
         return
     for port in one.uplinks:
-        marks = _marks(Source.UPLINK, one.zone, one.hairpin_zone)
+        marks = entry_marks(Source.UPLINK, one.zone, one.hairpin_zone)
         fields: Fields = {"in_port": port, "eth_type": IP, "eth_dst": one.mac}
         yield owner.flow(CLASSIFIER, Priority.NORMAL, fields, *marks, To(CONNTRACK))
-    marks = _marks(Source.CONTROLLER, one.zone, one.hairpin_zone)
-    yield owner.flow(CLASSIFIER, Priority.NORMAL, {"in_port": CONTROLLER_PORT, "eth_type": IP}, *marks, To(CONNTRACK))
 
 
-def _marks(source: Source, zone: int, hairpin_zone: int) -> tuple[SetField, ...]:
+def entry_marks(source: Source, zone: int, hairpin_zone: int) -> tuple[SetField, ...]:
+    """What every packet in a node bridge carries."""
     return (load(SOURCE, source), load(ZONE, zone), load(HAIRPIN_ZONE, hairpin_zone))

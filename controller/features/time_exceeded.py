@@ -1,6 +1,6 @@
-"""A packet whose TTL has run out goes to the controller, which answers with ICMP time exceeded (RFC 792), for traceroute.
+"""A packet whose TTL has run out goes to the controller, which answers with ICMP time exceeded (RFC 792).
 
-It is caught before conntrack, as its sender knows it: the error then quotes what the sender has sent.
+It is caught before conntrack, as its sender knows it: the error then quotes what was sent, and traceroute works.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from topo.agent.workload import Workload
 
 log = logging.getLogger(__name__)
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 10.0
+_PASSING_S = 1.0  # a state that lasts no longer is not reported: most pods are written once as they come, never as they go
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class PodKeeper:
         self.api_status: Raw = status  # as the API last had it
         self.vanished = False  # the API has no such object any more
         self._machine = machine
-        self._changed = changed
+        self._mark = changed
+        self._late_mark: asyncio.TimerHandle | None = None
         self._started_at = parse_time(status.get("startTime"), now)
         self._connected = False
         self._finished = status.get("phase") in ("Succeeded", "Failed")
@@ -81,17 +83,17 @@ class PodKeeper:
             await self._live()
         if not self._stopping.is_set():
             self._finished = True
-            self._changed(self)
+            self._mark(self)
             await self._disconnect()
             await self._stopping.wait()
         await self._disconnect()
+        self._passing_over()
         await asyncio.get_running_loop().run_in_executor(None, self._forget)
 
     async def _live(self) -> None:
-        self._changed(self)
+        self._changed()
         if not await self._connect():
             return
-        self._changed(self)
         if await self._initialise():
             await asyncio.gather(*(keeper.run() for keeper in self._mains))
         for keeper in self._inits:  # sidecars outlive the containers they serve
@@ -113,7 +115,7 @@ class PodKeeper:
             except PodwireError as error:
                 self._problem = str(error)
                 log.warning("pod %s: %s; trying again in %.1f s", self.spec.key, error, pause_s)
-                self._changed(self)
+                self._mark(self)
             await self._stopped_within(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_RETRY_S)
         return False
@@ -147,6 +149,19 @@ class PodKeeper:
         shutil.rmtree(self._machine.runtime.folder(self.spec), ignore_errors=True)
         shutil.rmtree(self._machine.runtime.logs(self.spec), ignore_errors=True)
 
+    def _changed(self) -> None:
+        """Report the state: at once while the pod runs, and where it comes or goes only if that takes a while."""
+        if self._connected and not self._stopping.is_set():
+            self._passing_over()
+            self._mark(self)
+        elif self._late_mark is None:
+            self._late_mark = asyncio.get_running_loop().call_later(_PASSING_S, self._mark, self)
+
+    def _passing_over(self) -> None:
+        if self._late_mark is not None:
+            self._late_mark.cancel()
+            self._late_mark = None
+
     async def _stopped_within(self, delay_s: float) -> None:
         try:
             await asyncio.wait_for(self._stopping.wait(), delay_s)
@@ -170,7 +185,7 @@ class PodKeeper:
         def ask(probe: Probe, container: ContainerSpec, workload: Workload) -> Awaitable[bool]:
             return self._machine.prober.ask(probe, container, where.pod_ips[0], workload)
 
-        around = Surroundings(start, ask, lambda: self._changed(self), self.spec.grace_s, self._machine.backoff)
+        around = Surroundings(start, ask, self._changed, self.spec.grace_s, self._machine.backoff)
         return ContainerKeeper(container, state, policy, around)
 
     @property

@@ -55,7 +55,7 @@ def load(names: Sequence[str], *, recursive: bool = False) -> list[Document]:
             found.extend(documents)
             problems.extend(wrong)
     problems.extend(_same_names(found))
-    if not found and not problems:
+    if names and not found and not problems:
         problems.append(Problem("no object to apply", file=", ".join(names)))
     if problems:
         raise BadInput(*problems)

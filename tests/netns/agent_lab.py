@@ -1,7 +1,7 @@
 """A real API server, a real node agent and real bridges of `actions=normal`, for tests of the agent inside a sandbox.
 
-The bridge learns like a switch, so the node's namespace gets the pods' gateway as a second address: that makes nodes and pods
-neighbours without a controller.
+The bridge learns like a switch, so the node's namespace gets the pods' gateway as a second address: that makes nodes
+and pods neighbours without a controller.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Watch:
         self._selection = selection
         self._options = options
         self._encode = encode_object
-        self._queue: list[bytes] = []
+        self.queued: list[bytes] = []
         self._wake = asyncio.Event()
         self._ended = False
 
@@ -64,10 +64,10 @@ class Watch:
         try:
             self._begin()
             while True:
-                queued, self._queue = self._queue, []
+                ready, self.queued = self.queued, []
                 self._wake.clear()
-                if queued:
-                    yield b"".join(queued)
+                if ready:
+                    yield b"".join(ready)
                 elif self._ended:
                     return
                 else:
@@ -104,11 +104,11 @@ class Watch:
             self._push("DELETED", self._encode(event.record if event.deleted else _left(event.previous, event.record)))
 
     def _push(self, event_type: str, body: bytes) -> None:
-        if len(self._queue) >= MAX_QUEUED:
-            self._queue.clear()
+        if len(self.queued) >= MAX_QUEUED:
+            self.queued.clear()
             self.end()
             return
-        self._queue.append(b'{"type":"%b","object":%b}\n' % (event_type.encode(), body))
+        self.queued.append(b'{"type":"%b","object":%b}\n' % (event_type.encode(), body))
         self._wake.set()
 
     def _bookmark(self, annotations: dict[str, str] | None = None) -> None:

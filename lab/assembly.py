@@ -113,6 +113,7 @@ def _parse(arguments: list[str]) -> Orders:
     options = parser.parse_args(arguments)
     for descriptor in (options.listen_fd, options.events_fd, options.lock_fd):
         os.set_inheritable(descriptor, False)  # each component is given what it needs, and Mininet's shells nothing
+    os.set_blocking(options.events_fd, False)  # nobody need be listening
     return Orders(options.folder, options.listen_fd, options.events_fd)
 
 

@@ -12,7 +12,7 @@ from k8sshim import manifests
 from k8sshim.client import Client
 from k8sshim.errors import PodwireError
 from k8sshim.manifests import Applied, Document
-from lab import following, state
+from lab import doctor, following, state
 from lab.ending import down, end
 from lab.events import ENDED, FAILED, TOPOLOGY, Event
 from lab.launch import Launched, last_line, launch
@@ -46,9 +46,10 @@ class NotReady(PodwireError):
 def up(cluster: ClusterSpec, name: str, documents: Sequence[Document], timeout_s: float, progress: Progress) -> Lab:
     """Bring a lab up and wait until its nodes and pods are ready.
 
-    Raises NotReady where they were not in time (the lab stays up), BadInput where the name is in use, PodwireError
-    where the lab does not come up; failed or interrupted, it is taken down again.
+    Raises NotReady where they were not in time (the lab stays up), BadInput where the name is in use or this machine
+    cannot run labs, PodwireError where the lab does not come up; failed or interrupted, it is taken down again.
     """
+    doctor.check()
     with launch(state.claim(name), cluster) as launched:
         progress(Step(SANDBOX, 1, 1))
         try:

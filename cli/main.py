@@ -23,6 +23,8 @@ from cli.exec import execute
 from cli.kubeconfig import kubeconfig
 from cli.ls import ls
 from cli.matrix import matrix
+from cli.report import report
+from cli.run import run as run_scenario
 from cli.up import up
 from cli.vm import vm
 from k8sshim.errors import BadInput, PodwireError
@@ -39,6 +41,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "kubeconfig": kubeconfig,
     "exec": execute,
     "matrix": matrix,
+    "run": run_scenario,
+    "report": report,
     "vm": vm,
 }
 # What follows POD belongs to the command that is run there, options too.

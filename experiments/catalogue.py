@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ class Prepared:
     cluster: ClusterSpec
     documents: tuple[Document, ...]
     inputs: tuple[tuple[str, str], ...]  # files by the path given, and their SHA-256
+
+    def with_scenario(self, scenario: Scenario) -> Prepared:
+        """The same with a scenario that runs at another pace."""
+        return replace(self, scenario=scenario)
 
 
 def names() -> list[str]:

@@ -40,7 +40,7 @@ def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimat
 
 def coverage(n: int, rank: int) -> float:
     """The probability that the `rank`-th smallest and largest of `n` readings have the true median between them."""
-    return 1 - 2 * sum(math.comb(n, k) for k in range(rank)) / 2**n
+    return 1 - 2 * sum(math.comb(n, k) for k in range(rank)) / 2.0**n
 
 
 def quantile(values: Sequence[float], q: float) -> float:

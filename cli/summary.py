@@ -1,0 +1,61 @@
+"""Prints what a run measured: a row a path, a column a kind of reading."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from cli.tables import console
+from experiments import wording
+from experiments.measurements import LATENCY, THROUGHPUT
+from experiments.report import failure_line
+from experiments.scenario import FLOOR
+from experiments.summary import Figure, Figures, figures
+
+if TYPE_CHECKING:
+    from experiments.results import Run
+
+_PERCENTILES = (50, 99)
+
+
+def print_summary(run: Run) -> None:
+    """The run's medians on stdout, each with its ratio to the switch without flows; failures on stderr."""
+    made = figures(run)
+    kinds = sorted(dict.fromkeys(one.kind for one in made.all if _shown(one)), key=lambda kind: kind[0] == LATENCY)
+    firsts = [next(one for one in made.all if one.kind == kind) for kind in kinds]
+    table = Table("median (× actions=normal)", box=None, pad_edge=False, header_style="bold")
+    for first in firsts:
+        table.add_column(_heading(first), justify="right")
+    for route in dict.fromkeys(one.route for one in made.all):
+        on_route = {one.kind: one for one in made.all if one.route == route}
+        cells = [_cell(made, on_route[kind]) if kind in on_route else "-" for kind in kinds]
+        table.add_row(wording.route(route), *cells, style="dim" if route.path == FLOOR else None)
+    console().print(table)
+    for line in (*wording.headline(made), *wording.limits(made), wording.spread(run)):
+        console().print(line)
+    for line in _failures(run):
+        print(line, file=sys.stderr)
+
+
+def _shown(figure: Figure) -> bool:
+    return figure.metric == THROUGHPUT or (figure.metric == LATENCY and figure.label("percentile") in _PERCENTILES)
+
+
+def _heading(figure: Figure) -> str:
+    if figure.metric == LATENCY:
+        return f"latency p{figure.label('percentile')}"
+    return f"{figure.label('protocol')} ×{figure.label('streams')}"
+
+
+def _cell(made: Figures, figure: Figure) -> str:
+    text = wording.quantity(figure.estimate.median, figure.unit)
+    ratio = made.ratio(figure, wording.BASE)
+    return f"{text} ({wording.digits(ratio.median)})" if ratio and figure.route.path != FLOOR else text
+
+
+def _failures(run: Run) -> Iterator[str]:
+    for failure in run.failures:
+        yield f"failed: {failure_line(failure)}"

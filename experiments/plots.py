@@ -1,0 +1,166 @@
+"""Draws a run's figures: every reading a dot, the median a mark, the interval a bar, names and values beside them.
+
+Colours are of Okabe and Ito's palette, which colour-blind readers tell apart; nothing has to be looked up in a legend.
+The same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter
+
+from experiments import wording
+from experiments.measurements import LATENCY, LOSS, THROUGHPUT
+from experiments.scenario import FLOOR, TCP, UDP
+from experiments.summary import Figure, Figures
+
+BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#7a7a7a", "#222222"
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.edgecolor": "#999999",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "svg.hashsalt": "podwire",
+    "svg.fonttype": "path",
+}
+_DPI = 150
+_ROW_IN, _WIDTH_IN = 0.42, 9.0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A plot on disk, as PNG and as SVG."""
+
+    name: str  # without the suffix
+    title: str
+    says: str  # for those who cannot see it
+
+
+def draw(figures: Figures, folder: Path) -> list[Drawn]:
+    """Draw everything that the run measured into a folder."""
+    plots: list[tuple[Drawn, Callable[[], Canvas]]] = []
+    for protocol in (TCP, UDP):
+        if measured := figures.of(THROUGHPUT, protocol=protocol):
+            drawn = Drawn(
+                f"throughput-{protocol.lower()}",
+                f"{protocol} throughput",
+                f"{protocol} throughput of every path and floor: each reading, median and interval",
+            )
+            plots.append((drawn, lambda of=measured: _throughput(figures, of)))  # type: ignore[misc]
+    if measured := figures.of(LATENCY):
+        drawn = Drawn(
+            "latency", "Request-response latency", "Round-trip times: percentiles 50, 90 and 99 of every path"
+        )
+        plots.append((drawn, lambda of=measured: _latency(of)))  # type: ignore[misc]
+    with plt.rc_context(_STYLE):
+        for drawn, make in plots:
+            _save(make(), folder / drawn.name)
+    return [drawn for drawn, _ in plots]
+
+
+def _throughput(figures: Figures, measured: Sequence[Figure]) -> Canvas:
+    """A panel for each number of streams, one above the other, on one scale."""
+    counts = sorted({int(one.label("streams") or 1) for one in measured})
+    panels = [[one for one in measured if one.label("streams") == count] for count in counts]
+    canvas, axes = _canvas([len(panel) for panel in panels])
+    top = max(value for one in measured for _, value in one.values)
+    scale, unit = (1000.0, "Gbit/s") if top >= 1000 else (1.0, "Mbit/s")
+    for count, panel, ax in zip(counts, panels, axes, strict=True):
+        _rows(ax, panel)
+        base = next((one for one in panel if one.route == wording.BASE), None)
+        for y, one in enumerate(panel):
+            _marks(ax, y, one, scale, _colour(one))
+            ax.text(1.01, y, _beside(figures, one), transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+        if base:
+            ax.axvline(base.estimate.median / scale, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        ax.set_title(f"{panel[0].label('protocol')}, {wording.streams(count)}")
+        ax.text(1.01, 1.0, "median, × floor", transform=ax.transAxes, fontsize=8, color=GREY, va="bottom")
+        ax.set_xlim(0, top / scale * 1.04)
+    axes[-1].set_xlabel(f"{unit} received; each dot a reading; dashed: Open vSwitch with actions=normal")
+    return canvas
+
+
+def _beside(figures: Figures, figure: Figure) -> str:
+    text = wording.quantity(figure.estimate.median, figure.unit)
+    if figure.route.path != FLOOR and (ratio := figures.ratio(figure, wording.BASE)):
+        text += f", ×{wording.digits(ratio.median)}"
+    loss = figures.one(LOSS, figure.route, protocol=UDP, streams=figure.label("streams") or 1)
+    if figure.label("protocol") == UDP and loss:
+        text += f", {wording.digits(loss.estimate.median)} % lost"
+    return text
+
+
+def _latency(measured: Sequence[Figure]) -> Canvas:
+    """Percentiles of a path side by side on its row, on a logarithmic scale."""
+    routes = list(dict.fromkeys(one.route for one in measured))
+    canvas, (ax,) = _canvas([len(routes)])
+    _rows(ax, [next(one for one in measured if one.route == route) for route in routes])
+    shades = {50: BLUE, 90: "#56B4E9", 99: ORANGE}
+    for one in measured:
+        y, percentile = routes.index(one.route), int(one.label("percentile") or 50)
+        _marks(ax, y, one, 1.0, shades.get(percentile, INK))
+        name = f"p{percentile}\n" if y == 0 else ""
+        label = f"{name}{wording.quantity(one.estimate.median, one.unit)}"
+        place: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 8, "color": shades.get(percentile, INK)}
+        ax.annotate(label, (one.estimate.median, y), xytext=(0, 7), textcoords="offset points", **place)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.quantity(value, "us")))
+    ax.set_xlabel("round-trip time of a small UDP request, logarithmic; each dot the percentile of one reading")
+    ax.set_ylim(len(routes) - 0.5, -0.9)
+    return canvas
+
+
+def _canvas(rows: Sequence[int]) -> tuple[Canvas, list[Axes]]:
+    height = sum(rows) * _ROW_IN + 0.9 * len(rows) + 0.3
+    canvas, axes = plt.subplots(
+        len(rows), 1, figsize=(_WIDTH_IN, height), sharex=True, squeeze=False, height_ratios=rows, layout="constrained"
+    )
+    return canvas, [ax for (ax,) in axes]
+
+
+def _rows(ax: Axes, figures: Sequence[Figure]) -> None:
+    ax.set_yticks(range(len(figures)), [wording.route(one.route) for one in figures])
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(len(figures) - 0.5, -0.5)
+    ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+    ax.set_axisbelow(True)
+    for y, one in enumerate(figures):
+        if one.route.path == FLOOR:
+            ax.axhspan(y - 0.5, y + 0.5, color="#f4f4f4", zorder=-1, linewidth=0)
+
+
+def _marks(ax: Axes, y: int, figure: Figure, scale: float, colour: str) -> None:
+    """The readings as dots below, their median and interval on the row's line."""
+    values = [value / scale for _, value in figure.values]
+    known = figure.estimate
+    ax.plot(values, [y + 0.2] * len(values), "o", color=colour, alpha=0.45, markersize=4, markeredgewidth=0)
+    ax.plot(
+        [known.low / scale, known.high / scale], [y, y], color=colour, linewidth=3, alpha=0.4, solid_capstyle="butt"
+    )
+    ax.plot([known.median / scale], [y], "|", color=colour, markersize=13, markeredgewidth=2.6)
+
+
+def _colour(figure: Figure) -> str:
+    return GREY if figure.route.path == FLOOR else BLUE
+
+
+def _save(canvas: Canvas, path: Path) -> None:
+    canvas.savefig(path.with_suffix(".png"), dpi=_DPI, metadata={"Software": None})
+    canvas.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
+    plt.close(canvas)

@@ -1,6 +1,7 @@
 """All that podwire's components know of the API server: its resources, requests to it, and informers that follow it."""
 
-from k8sshim.client.connection import Absent, Client, Expired, Unreachable, Watch
+from k8sshim.client.connection import Client
+from k8sshim.client.failures import Absent, Expired, Unreachable
 from k8sshim.client.informer import Added, Deleted, Event, Handler, Informer, Modified, Synced
 from k8sshim.client.resources import (
     CLUSTERS,
@@ -23,6 +24,7 @@ from k8sshim.client.resources import (
     Resource,
     resource_for,
 )
+from k8sshim.client.watch import Watch
 
 __all__ = [
     "CLUSTERS",

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 import httpx2 as httpx
 import yaml
@@ -23,35 +20,17 @@ from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 from lightkube.types import PatchType
 
+from k8sshim.client import failures
+from k8sshim.client.failures import Absent, Unreachable
 from k8sshim.client.resources import Resource
-from k8sshim.errors import BadInput, Conflict, PodwireError
+from k8sshim.client.watch import WATCH_S, Watch
+from k8sshim.errors import BadInput
 from k8sshim.objects import Key, Raw
 from k8sshim.selectors import Selector
 
 TIMEOUT_S = 30.0  # of one request
-WATCH_S = 300  # the server ends a watch after that long, and the client begins another
 _PAGE = 500  # objects of one answer to a list
 _STRATEGIES = {"merge": PatchType.MERGE, "strategic": PatchType.STRATEGIC, "json": PatchType.JSON}
-
-
-class Unreachable(PodwireError):
-    """The API server does not answer."""
-
-
-class Absent(PodwireError):
-    """The object that was to be changed does not exist (404)."""
-
-
-class Expired(PodwireError):
-    """The server no longer holds the changes since that resourceVersion (410): list again."""
-
-
-_ERRORS: dict[int, type[PodwireError]] = {
-    httpx.codes.NOT_FOUND: Absent,
-    httpx.codes.CONFLICT: Conflict,
-    httpx.codes.GONE: Expired,
-    httpx.codes.SERVICE_UNAVAILABLE: Unreachable,
-}
 
 
 class Client:
@@ -70,7 +49,8 @@ class Client:
         deadline, pause_s = time.monotonic() + timeout_s, 0.02
         while True:
             try:
-                self._request("GET", "/readyz")
+                # Where the server's socket is open before it runs, a request waits in there instead of failing.
+                self._request("GET", "/readyz", timeout_s=max(deadline - time.monotonic(), 0.1))
                 return
             except Unreachable:
                 if time.monotonic() + pause_s > deadline:
@@ -171,64 +151,19 @@ class Client:
         params: dict[str, str] | None = None,
         body: object = None,
         media_type: str = "application/json",
+        timeout_s: float = TIMEOUT_S,
     ) -> bytes:
         content = None if body is None else json.dumps(body).encode()
         headers = None if body is None else {"Content-Type": media_type}
         try:
-            response = self._http.request(method, path, params=params, content=content, headers=headers)
+            response = self._http.request(
+                method, path, params=params, content=content, headers=headers, timeout=timeout_s
+            )
         except httpx.TransportError as error:
-            raise _unreachable(self.url, error) from error
+            raise failures.unreachable(self.url, error) from error
         if response.is_success:
             return response.content
-        raise _error(response.status_code, response.content)
-
-
-class Watch:
-    """An open watch: iterate over it in one thread, close it from any."""
-
-    def __init__(self, http: httpx.Client, url: str, path: str, params: dict[str, str]) -> None:
-        self._http = http
-        self._url = url
-        self._path = path
-        self._params = params
-        self._response: httpx.Response | None = None
-        self._closed = False
-
-    def __enter__(self) -> Watch:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[tuple[str, Raw]]:
-        """Raises Expired, Unreachable, and what else the server answers."""
-        timeout = httpx.Timeout(TIMEOUT_S, read=WATCH_S + TIMEOUT_S)
-        with ExitStack() as stack:
-            try:
-                stream = self._http.stream("GET", self._path, params=self._params, timeout=timeout)
-                self._response = stack.enter_context(stream)
-                if self._closed:
-                    return
-                if not self._response.is_success:
-                    raise _error(self._response.status_code, self._response.read())
-                for line in _lines(self._response.iter_bytes()):
-                    yield _event(line)
-            except (httpx.TransportError, httpx.StreamError) as error:
-                if not self._closed:
-                    raise _unreachable(self._url, error) from error
-
-    def close(self) -> None:
-        """End the watch; who iterates over it comes to the end of it at once."""
-        self._closed = True
-        if self._response is None:
-            return
-        stream = self._response.extensions.get("network_stream")
-        connection = stream.get_extra_info("socket") if stream is not None else None
-        if connection is not None:
-            with suppress(OSError):  # it has ended by itself
-                connection.shutdown(socket.SHUT_RDWR)
+        raise failures.of_answer(response.status_code, response.content)
 
 
 def _config(kubeconfig: Path) -> SingleConfig:
@@ -241,40 +176,6 @@ def _config(kubeconfig: Path) -> SingleConfig:
     return config
 
 
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line for line in lines if line.strip())
-
-
-def _event(line: bytes) -> tuple[str, Raw]:
-    event = _object(line)
-    if event["type"] == "ERROR":
-        raise _of_status(int(event["object"].get("code") or 500), event["object"])
-    return event["type"], event["object"]
-
-
 def _object(content: bytes) -> Raw:
     raw: Raw = json.loads(content)
     return raw
-
-
-def _unreachable(url: str, error: Exception) -> Unreachable:
-    return Unreachable(f"the API server at {url} does not answer: {error or type(error).__name__}")
-
-
-def _error(code: int, content: bytes) -> PodwireError:
-    try:
-        status = json.loads(content)
-    except ValueError:
-        status = None
-    return _of_status(code, status if isinstance(status, dict) else {"message": content.decode(errors="replace")})
-
-
-def _of_status(code: int, status: Raw) -> PodwireError:
-    """A Status object as one of podwire's errors, its message as it came."""
-    message = " ".join(str(status.get("message") or f"the API server answered {code}").split())
-    if code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
-        return BadInput.of(message)
-    return _ERRORS.get(code, PodwireError)(message)

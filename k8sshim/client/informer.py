@@ -12,8 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from k8sshim.client.connection import Client, Expired, Watch
+from k8sshim.client.connection import Client
+from k8sshim.client.failures import Expired
 from k8sshim.client.resources import Resource
+from k8sshim.client.watch import Watch
 from k8sshim.errors import PodwireError
 from k8sshim.objects import Key, Raw
 

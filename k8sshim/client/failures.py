@@ -1,0 +1,52 @@
+"""What can go wrong with a request, as podwire's errors."""
+
+from __future__ import annotations
+
+import json
+
+import httpx2 as httpx
+
+from k8sshim.errors import BadInput, Conflict, PodwireError
+from k8sshim.objects import Raw
+
+
+class Unreachable(PodwireError):
+    """The API server does not answer."""
+
+
+class Absent(PodwireError):
+    """The object that was to be changed does not exist (404)."""
+
+
+class Expired(PodwireError):
+    """The server no longer holds the changes since that resourceVersion (410): list again."""
+
+
+_ERRORS: dict[int, type[PodwireError]] = {
+    httpx.codes.NOT_FOUND: Absent,
+    httpx.codes.CONFLICT: Conflict,
+    httpx.codes.GONE: Expired,
+    httpx.codes.SERVICE_UNAVAILABLE: Unreachable,
+}
+
+
+def unreachable(url: str, error: Exception) -> Unreachable:
+    """The connection failed."""
+    return Unreachable(f"the API server at {url} does not answer: {error or type(error).__name__}")
+
+
+def of_answer(code: int, content: bytes) -> PodwireError:
+    """The server answered, and not with what was asked for."""
+    try:
+        status = json.loads(content)
+    except ValueError:
+        status = None
+    return of_status(code, status if isinstance(status, dict) else {"message": content.decode(errors="replace")})
+
+
+def of_status(code: int, status: Raw) -> PodwireError:
+    """A Status object as one of podwire's errors, its message as it came."""
+    message = " ".join(str(status.get("message") or f"the API server answered {code}").split())
+    if code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
+        return BadInput.of(message)
+    return _ERRORS.get(code, PodwireError)(message)

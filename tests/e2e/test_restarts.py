@@ -1,0 +1,60 @@
+"""Any component can be killed: it is started again, and the lab goes on."""
+
+from __future__ import annotations
+
+import pytest
+from laboratory import RunningLab, deployment
+
+from lab.waiting import wait_until
+
+pytestmark = pytest.mark.e2e
+
+COMPONENTS = {
+    "api-server": ("-m", "k8sshim.server"),
+    "controllers": ("-m", "k8sshim.controllers"),
+    "openflow": ("-m", "controller.app"),
+    "agent": ("-m", "topo.agent"),
+}
+
+
+def reached(lab: RunningLab, app: str) -> bool:
+    """Whether every pod of the Deployment reaches every other one of it."""
+    mine = [cell for cell in lab.matrix() if f"/{app}-" in cell["from"] and f"/{app}-" in cell["to"]]
+    return bool(mine) and all(cell["allowed"] for cell in mine)
+
+
+def restart(lab: RunningLab, *words: str) -> None:
+    """Kill a process of the lab as hard as can be, and wait until there is another."""
+    old = lab.process(*words)
+    old.kill()
+
+    def back() -> bool:
+        try:
+            return lab.process(*words).pid != old.pid
+        except AssertionError:
+            return False
+
+    assert wait_until(back, 30), f"{words} is not started again"
+
+
+@pytest.mark.parametrize("component", sorted(COMPONENTS))
+def test_a_killed_component_is_started_again_and_new_pods_come_up(lab: RunningLab, component: str) -> None:
+    app = f"after-{component}"
+    restart(lab, *COMPONENTS[component])
+    lab.apply(deployment(app, 3, (80, "TCP")))
+    assert reached(lab, app)
+    assert f"{component} ended (killed by SIGKILL)" in (lab.folder / "log" / "supervisor.log").read_text()
+
+
+@pytest.mark.parametrize("daemon", ["ovs-vswitchd", "ovsdb-server"])
+def test_a_killed_daemon_of_open_vswitch_is_started_again_and_its_flows_come_back(lab: RunningLab, daemon: str) -> None:
+    lab.apply(deployment("switched", 3, (80, "TCP")))
+    restart(lab, daemon)
+    assert wait_until(lambda: reached(lab, "switched"), 30)
+
+
+def test_the_api_keeps_its_address_and_its_objects_through_a_restart(lab: RunningLab) -> None:
+    lab.apply(deployment("kept", 1))
+    uid = lab.pods("app=kept")[0]["metadata"]["uid"]
+    restart(lab, *COMPONENTS["api-server"])
+    assert lab.pods("app=kept")[0]["metadata"]["uid"] == uid

@@ -86,6 +86,8 @@ class Lifecycle:
         if current is None:
             return
         metadata = current.decode()["metadata"]
+        if not metadata.get("deletionTimestamp"):
+            return
         if current.resource == resource_name(NAMESPACES):
             self._empty_namespace(current)
         elif _FOREGROUND in (metadata.get("finalizers") or ()):

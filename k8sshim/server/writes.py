@@ -137,7 +137,7 @@ class Writer:
         kind = target.kind
         admission.check_preconditions(kind, old, new["metadata"])
         if target.subresource == "status":
-            new = {**old, "metadata": dict(old["metadata"]), "status": new.get("status") or {}}
+            new = {**old, "metadata": dict(old["metadata"]), "status": _status(target, new)}
         else:
             new = copy.deepcopy(new)  # a patch may share parts with the old version
             admission.keep_metadata(old, new)
@@ -195,6 +195,13 @@ class Writer:
         metadata = raw["metadata"]
         version = int(metadata.get("resourceVersion") or 0)
         return Record(resource, Key.of(raw), version, metadata["uid"], {}, {}, (), encode(raw))
+
+
+def _status(target: Target, raw: Raw) -> Raw:
+    status = raw.get("status") or {}
+    if not isinstance(status, dict):
+        raise invalid(target.kind, target.name, [Problem(f"Invalid value: {status!r}: is no object", field="status")])
+    return status
 
 
 def _without_status(kind: Kind, raw: Raw) -> Raw:

@@ -18,3 +18,14 @@ def api_server(tmp_path: Path) -> Iterator[ApiProcess]:
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def shared_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
+    """One API server for a module's tests that leave nothing in it."""
+    server = ApiProcess(tmp_path_factory.mktemp("api"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()

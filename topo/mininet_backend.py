@@ -107,11 +107,15 @@ class Topology:
                 switchd.restart()
 
     def stop(self) -> None:
-        """Ends every process of it."""
+        """Takes away all of it and nothing else. A lab needs no such thing: it dies with its sandbox."""
         for node in (*self.net.hosts, *self.net.switches):
             node.terminate()
         for switchd in self.groups.values():
             switchd.stop()
+        namespaces = netns.LinuxNamespaces()
+        namespaces.disconnect([self.plan.node_link(node) for node in self.plan.nodes])
+        namespaces.delete([node.namespace for node in self.plan.nodes])
+        namespaces.delete([group.namespace for group in self.plan.groups if group.namespace])
 
 
 def build(plan: Plan, run: Path, log: Path) -> Topology:

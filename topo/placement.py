@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SHARED_UP_TO = 128  # polled ports in all: with fewer, the hop between processes costs more than the polling
+SHARED_UP_TO = 192  # polled ports in all: with fewer, the hop between processes costs more than the polling
 PORTS_A_PROCESS = 64  # of those that node bridges share
 OWN_PORTS = 3  # of a node bridge beside its pods': the bridge's own, the node's, an uplink
 

@@ -1,0 +1,170 @@
+"""The plan's numbers: those that the architecture page promises, and that nothing is given out twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from k8sshim.objects import Cluster, Link, SwitchPort
+from topo import spec
+from topo.plan import Plan, plan
+
+pytestmark = pytest.mark.unit
+
+
+def planned(**body: Any) -> Plan:
+    raw = {"apiVersion": "podwire.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": "lab"}, "spec": body}
+    return plan(spec.parse(raw))
+
+
+def test_second_node() -> None:
+    node = planned().node("node2")
+    assert (node.index, node.host, node.namespace) == (2, "n2", "node-node2")
+    assert [str(one) for one in node.addresses] == ["172.30.0.3"]
+    assert [str(one) for one in node.gateways] == ["172.30.0.1"]
+    assert [str(one) for one in node.pod_cidrs] == ["10.244.1.0/24"]
+    assert [str(one) for one in node.pod_gateways] == ["10.244.1.1"]
+    assert node.mac == "0a:58:ac:1e:00:03"
+    assert (node.bridge.name, node.bridge.dpid, node.bridge.mac) == ("b2", 2, "0a:77:00:00:00:02")
+    assert (node.port.bridge, node.port.number) == ("b2", 1)
+
+
+def test_link_of_a_node() -> None:
+    lab = planned(mtu=1400)
+    link = lab.node_link(lab.nodes[0])
+    assert (link.namespace, link.interface, link.mtu) == ("node-node1", "eth0", 1400)
+    assert (link.addresses, link.gateways) == (("172.30.0.2/24",), ("172.30.0.1",))
+    assert (link.peer, link.peer_namespace) == (lab.nodes[0].port.interface, None)
+
+
+def test_single_fabric() -> None:
+    cluster = planned().cluster()
+    assert [(switch.name, switch.dpid, switch.node) for switch in cluster.switches] == [
+        ("b1", 1, "node1"),
+        ("b2", 2, "node2"),
+        ("b3", 3, "node3"),
+        ("s1", 0x10001, ""),
+    ]
+    assert cluster.links == tuple(Link(SwitchPort(f"b{i}", 2), SwitchPort("s1", i)) for i in (1, 2, 3))
+
+
+def test_leaf_spine_fabric() -> None:
+    cluster = planned(nodes=4, fabric={"shape": "leaf-spine", "leaves": 2, "spines": 2}).cluster()
+    fabric = [(switch.name, switch.dpid) for switch in cluster.switches if not switch.node]
+    assert fabric == [("leaf1", 0x10001), ("leaf2", 0x10002), ("spine1", 0x10003), ("spine2", 0x10004)]
+    ends = {(link.a.switch, link.b.switch) for link in cluster.links}
+    assert ends == {("b1", "leaf1"), ("b2", "leaf1"), ("b3", "leaf2"), ("b4", "leaf2")} | {
+        (f"leaf{leaf}", f"spine{spine}") for leaf in (1, 2) for spine in (1, 2)
+    }
+    assert Link(SwitchPort("leaf2", 2001), SwitchPort("spine1", 2)) in cluster.links
+
+
+def test_a_chosen_pod_cidr_is_kept_and_stepped_over() -> None:
+    lab = planned(nodes=[{"name": "a"}, {"name": "b", "podCIDR": "10.244.0.128/25"}, {"name": "c"}])
+    assert [str(node.pod_cidrs[0]) for node in lab.nodes] == ["10.244.1.0/24", "10.244.0.128/25", "10.244.2.0/24"]
+
+
+def test_the_object_for_the_api_parses_back() -> None:
+    lab = planned(nodes=4, fabric={"shape": "leaf-spine"})
+    assert Cluster.parse(lab.raw()) == lab.cluster()
+    assert plan(spec.parse(lab.raw())) == lab
+
+
+def test_shared() -> None:
+    lab = planned(nodes=20, bridgePlacement="shared")
+    assert [group.namespace for group in lab.groups] == [None]
+    assert all(lab.is_patch(link) for link in lab.links)
+
+
+def test_a_process_each() -> None:
+    lab = planned(bridgePlacement="per-node")
+    assert [(group.switches, group.namespace) for group in lab.groups] == [
+        (("b1",), "switchd-0"),
+        (("b2",), "switchd-1"),
+        (("b3",), "switchd-2"),
+        (("s1",), "switchd-3"),
+    ]
+    assert not any(lab.is_patch(link) for link in lab.links)
+    assert lab.node_link(lab.nodes[1]).peer_namespace == "switchd-1"
+
+
+def test_two_nodes_a_process() -> None:
+    lab = planned(nodes=5, bridgePlacement=2, fabric={"shape": "leaf-spine", "leaves": 2, "spines": 1})
+    assert [group.switches for group in lab.groups] == [
+        ("b1", "b2"),
+        ("b3", "b4"),
+        ("b5",),
+        ("leaf1", "leaf2", "spine1"),
+    ]
+    assert {link.a.switch for link in lab.links if lab.is_patch(link)} == {"leaf1", "leaf2"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "pods", "groups"), [(3, 20, 1), (3, 60, 1), (10, 100, 1), (50, 500, 14), (3, 3000, 4)]
+)
+def test_auto_placement(nodes: int, pods: int, groups: int) -> None:
+    assert len(planned(nodes=nodes, expectedPods=pods).groups) == groups
+
+
+LABS = st.builds(
+    planned,
+    nodes=st.integers(1, 60),
+    bridgePlacement=st.sampled_from(spec.PLACEMENTS) | st.integers(1, 70),
+    expectedPods=st.integers(0, 2000),
+    fabric=st.just({"shape": "single"})
+    | st.fixed_dictionaries({"shape": st.just("leaf-spine"), "leaves": st.integers(1, 8), "spines": st.integers(1, 8)}),
+)
+
+
+@given(LABS)
+def test_nothing_is_given_out_twice(lab: Plan) -> None:
+    for values in (
+        [*(one for node in lab.nodes for one in node.addresses), *lab.nodes[0].gateways],
+        [switch.dpid for switch in lab.switches.values()],
+        [*(node.mac for node in lab.nodes), *(switch.mac for switch in lab.switches.values())],
+        [node.namespace for node in lab.nodes] + [group.namespace for group in lab.groups if group.namespace],
+        [end.interface for link in lab.links for end in (link.a, link.b)] + [node.port.interface for node in lab.nodes],
+    ):
+        assert set(Counter(values).values()) == {1}
+
+
+@given(LABS)
+def test_pod_ranges_lie_apart_inside_the_clusters(lab: Plan) -> None:
+    ranges = sorted(node.pod_cidrs[0] for node in lab.nodes)
+    assert all(lab.spec.ranges.pods[0].supernet_of(one) for one in ranges)
+    assert not any(one.overlaps(other) for one, other in pairwise(ranges))
+
+
+@given(LABS)
+def test_ports_of_a_switch_are_its_own(lab: Plan) -> None:
+    ports = Counter((end.switch, end.port) for link in lab.links for end in (link.a, link.b))
+    ports.update((node.port.bridge, node.port.number) for node in lab.nodes)
+    assert set(ports.values()) == {1}
+    assert all(0 < port < 0xFF00 for _, port in ports)
+    assert all(2 <= port <= 15 for switch, port in ports if switch.startswith("b") and port != 1)
+
+
+@given(LABS)
+def test_groups_partition_the_switches(lab: Plan) -> None:
+    members = [switch for group in lab.groups for switch in group.switches]
+    assert sorted(members) == sorted(lab.switches)
+    assert all(lab.switches[name].group == group.name for group in lab.groups for name in group.switches)
+    assert len(lab.groups) == 1 or all(group.namespace for group in lab.groups)
+
+
+@given(LABS)
+def test_interface_names_fit_the_kernel(lab: Plan) -> None:
+    names = [end.interface for link in lab.links for end in (link.a, link.b)] + [
+        node.port.interface for node in lab.nodes
+    ]
+    assert all(len(name.encode()) <= 15 for name in names)
+
+
+def test_longest_names_fit_the_kernel() -> None:
+    lab = planned(nodes=1000, fabric={"shape": "leaf-spine", "leaves": 100, "spines": 64}, bridgePlacement="per-node")
+    assert max(len(end.interface) for link in lab.links for end in (link.a, link.b)) <= 15

@@ -18,7 +18,7 @@ from topo.agent.podspec import PodSpec, parse
 from topo.agent.probing import Prober
 from topo.agent.reporter import Reporter
 from topo.agent.restarts import Backoff
-from topo.agent.runtime import Runtime
+from topo.agent.runtime import Containers
 from topo.agent.status import Address
 from topo.agent.wiring import PodWiring, addresses, interface_name, wiring
 from topo.plan import Plan, PlannedNode
@@ -34,7 +34,7 @@ class Services:
     plan: Plan
     run: Path
     entry: NamespaceEntry
-    runtime: Runtime
+    runtime: Containers
     reporter: Reporter
     networks_of: Callable[[str], PodNetworks]  # placement group's name -> its pods' networks
     backoff: Backoff

@@ -18,14 +18,16 @@ from topo.agent.podspec import ContainerSpec, PodSpec, Probe
 from topo.agent.probing import Prober
 from topo.agent.recovery import parse_time, recover
 from topo.agent.restarts import Backoff
-from topo.agent.runtime import Placement, Runtime
+from topo.agent.runtime import Containers, Placement
 from topo.agent.status import Address, ContainerState, Terminated, Waiting, phase, pod_status
 from topo.agent.wiring import PodWiring
 from topo.agent.workload import Workload
 
 log = logging.getLogger(__name__)
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 10.0
-_PASSING_S = 1.0  # a state that lasts no longer is not reported: most pods are written once as they come, never as they go
+_PASSING_S = (
+    1.0  # a state that lasts no longer is not reported: most pods are written once as they come, never as they go
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class PodMachine:
 
     networks: PodNetworks
     wiring: PodWiring | None  # None for hostNetwork pods
-    runtime: Runtime
+    runtime: Containers
     prober: Prober
     address: Address
     backoff: Backoff

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from k8sshim.errors import PodwireError
 from topo.agent import environment, listening
@@ -31,6 +32,21 @@ class Placement:
 
     pod_ips: tuple[str, ...]
     host_ip: str
+
+
+class Containers(Protocol):
+    """What a pod's keeper asks of those who start containers; `Runtime` is one."""
+
+    async def start(
+        self, spec: PodSpec, container: ContainerSpec, where: Placement, restarts: int, *, completes: bool
+    ) -> Workload:
+        """Start it; `completes` tells an init container from one that stays. Raises StartError."""
+
+    def folder(self, spec: PodSpec) -> Path:
+        """What the agent keeps of a pod while it is there."""
+
+    def logs(self, spec: PodSpec) -> Path:
+        """The logs of the pod's containers."""
 
 
 class Done:
@@ -63,7 +79,6 @@ class Runtime:
     async def start(
         self, spec: PodSpec, container: ContainerSpec, where: Placement, restarts: int, *, completes: bool
     ) -> Workload:
-        """Start it; `completes` tells an init container from one that stays. Raises StartError."""
         if container.command:
             variables = await self._variables(spec, container, where)
             argv = environment.argv(container, variables)

@@ -14,10 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx2 as httpx
-import yaml
 from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
-from lightkube.core.exceptions import ConfigError
 from lightkube.types import PatchType
 
 from k8sshim.client import failures
@@ -169,8 +167,9 @@ class Client:
 def _config(kubeconfig: Path) -> SingleConfig:
     try:
         config = KubeConfig.from_file(kubeconfig).get()
-    except (ConfigError, KeyError, TypeError, ValueError, OSError, yaml.YAMLError) as error:
-        raise BadInput.of(f"cannot be used as a kubeconfig: {error}", file=str(kubeconfig)) from error
+    except Exception as error:  # what a malformed file makes lightkube raise is whatever it stumbles over
+        reason = f"{type(error).__name__}: {error}"
+        raise BadInput.of(f"cannot be used as a kubeconfig: {reason}", file=str(kubeconfig)) from error
     if config is None or config.user is None:
         raise BadInput.of("names no user for its current context", file=str(kubeconfig))
     return config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -60,9 +61,11 @@ class Watch:
             return
         stream = self._response.extensions.get("network_stream")
         connection = stream.get_extra_info("socket") if stream is not None else None
-        if connection is not None:
-            with suppress(OSError):  # it has ended by itself
-                connection.shutdown(socket.SHUT_RDWR)
+        if connection is None:
+            return
+        # Below TLS, whose own shutdown may not be called while another thread reads.
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as plain:
+            plain.shutdown(socket.SHUT_RDWR)
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("supervisor")
 INNER_KUBECONFIG = "pki/components.kubeconfig"  # in the lab's folder: the API as it is reached inside the sandbox
-_LOOK_AFTER_S = 1.0
+_LOOK_AFTER_S = 0.2
 
 
 @dataclass(frozen=True)

@@ -110,15 +110,11 @@ class RunningLab:
         cells: list[dict[str, Any]] = self.podwire.json("matrix", self.name, *options)
         return cells
 
-    def process(self, *words: str) -> psutil.Process:
-        """The lab's one process whose command line has all these words."""
-        found = [
-            one
-            for one in psutil.Process(self.pid).children(recursive=True)
-            if set(words) <= set(one.cmdline()) | {one.name()}
-        ]
-        assert len(found) == 1, f"{words}: {found}"
-        return found[0]
+    def process(self, *words: str) -> psutil.Process | None:
+        """The lab's process whose command line has all these words, while it lives."""
+        found = [one for one in psutil.Process(self.pid).children(recursive=True) if set(words) <= _words(one)]
+        assert len(found) < 2, f"{words}: {found}"
+        return found[0] if found else None
 
     def log_tails(self, lines: int = 15) -> str:
         logs = sorted((self.folder / "log").glob("*.log"))
@@ -146,6 +142,13 @@ class Laboratory:
 
     def close(self) -> None:
         self.podwire("down", "--all")
+
+
+def _words(process: psutil.Process) -> set[str]:
+    try:
+        return {process.name(), *process.cmdline()}
+    except psutil.Error:  # gone by now
+        return set()
 
 
 def _tail(log: Path, lines: int) -> list[str]:

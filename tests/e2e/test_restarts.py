@@ -26,13 +26,12 @@ def reached(lab: RunningLab, app: str) -> bool:
 def restart(lab: RunningLab, *words: str) -> None:
     """Kill a process of the lab as hard as can be, and wait until there is another."""
     old = lab.process(*words)
+    assert old is not None
     old.kill()
 
     def back() -> bool:
-        try:
-            return lab.process(*words).pid != old.pid
-        except AssertionError:
-            return False
+        now = lab.process(*words)
+        return now is not None and now.pid != old.pid
 
     assert wait_until(back, 30), f"{words} is not started again"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -42,7 +43,7 @@ class AgentLab:
     """Two nodes of one Open vSwitch, and what the agent needs to serve them."""
 
     def __init__(self, state: Path, *, nodes: int = 2, agent_options: Iterable[str] = ()) -> None:
-        raw = cluster_spec.to_raw(cluster_spec.default("agent")) | {}
+        raw = cluster_spec.to_raw(cluster_spec.default("agent"))
         raw["spec"]["nodes"] = nodes
         self.plan = plan(cluster_spec.parse(raw))
         self.state = state
@@ -82,6 +83,10 @@ class AgentLab:
                 process.wait()
         if self.switchd:
             self.switchd.stop()
+        LinuxNamespaces().delete([name for name in LinuxNamespaces().names() if name.startswith(("pod-", "node-"))])
+        for device in (RUN / "dev").glob("*"):
+            subprocess.run(["umount", str(device)], check=True)
+        shutil.rmtree(RUN)
 
     def log(self, name: str) -> str:
         return (self.state / f"{name}.log").read_text()

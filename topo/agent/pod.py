@@ -58,6 +58,9 @@ class PodKeeper:
         self._connected = False
         self._finished = status.get("phase") in ("Succeeded", "Failed")
         self._stopping = asyncio.Event()
+        self._starting = (
+            asyncio.Lock()
+        )  # one after another, so that the first to ask for a port is the first to be named
         self._problem = ""  # why the pod is not on the network
         states = recover(spec, status, now)
         inits = [self._keeper(c, states[c.name], init=True) for c in spec.init_containers]
@@ -181,8 +184,9 @@ class PodKeeper:
         where = Placement(self._machine.address.pod_ips, self._machine.address.host_ips[0])
         policy = restarts.policy_of(self.spec.restart_policy, init=init, sidecar=container.sidecar)
 
-        def start(container: ContainerSpec, count: int) -> Awaitable[Workload]:
-            return self._machine.runtime.start(self.spec, container, where, count, completes=completes)
+        async def start(container: ContainerSpec, count: int) -> Workload:
+            async with self._starting:
+                return await self._machine.runtime.start(self.spec, container, where, count, completes=completes)
 
         def ask(probe: Probe, container: ContainerSpec, workload: Workload) -> Awaitable[bool]:
             return self._machine.prober.ask(probe, container, where.pod_ips[0], workload)

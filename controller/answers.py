@@ -64,7 +64,7 @@ class Answers:
     def _sender(self, cluster: Cluster, switch: Switch, in_port: int) -> str:
         """Routers answer from the interface the packet came in by: the gateway of its network.
 
-        On the fabric's side a node bridge has the node's address. Fabric switches have none, and use the nodes' gateway.
+        On the fabric's side a node bridge has its node's address. Fabric switches have none: they use nodes' gateway.
         """
         gateway = next((first_address(cidr) for cidr in cluster.node_cidrs if is_ipv4(cidr)), "")
         node = self._desired.node(switch.node) if switch.node else None

@@ -14,8 +14,6 @@ from pathlib import Path
 from k8sshim.errors import BadInput, PodwireError
 
 from . import framework
-from .reconciler import Reconciler
-from .watch import watch
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -24,12 +22,9 @@ def main(argv: list[str] | None = None) -> int:
     """Runs until it is killed; its flows stay in the switches."""
     arguments = _arguments(argv)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
-    chosen = framework.load(arguments.framework)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        reconciler = Reconciler(chosen)
-        watch(arguments.kubeconfig, reconciler, chosen)
-        chosen.spawn(reconciler.run)
-        chosen.serve(arguments.listen, reconciler)
+        _serve(framework.load(arguments.framework), arguments.kubeconfig, arguments.listen)
     except PodwireError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, BadInput) else 1
@@ -37,6 +32,17 @@ def main(argv: list[str] | None = None) -> int:
         logging.exception("the controller ends")
         return 1
     return 0
+
+
+def _serve(chosen: framework.Framework, kubeconfig: Path, listen: Path) -> None:
+    """What is imported here uses threads and sockets, which Ryu's hub has replaced by now."""
+    from .reconciler import Reconciler  # noqa: PLC0415
+    from .watch import watch  # noqa: PLC0415
+
+    reconciler = Reconciler(chosen)
+    watch(kubeconfig, reconciler, chosen)
+    chosen.spawn(reconciler.run)
+    chosen.serve(listen, reconciler)
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

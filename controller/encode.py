@@ -13,16 +13,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from .flows import (
+from .actions import (
     Action,
     Actions,
     Ct,
     DecTtl,
-    Flow,
-    FlowId,
     Goto,
-    Group,
-    Match,
     Move,
     Nat,
     Output,
@@ -33,6 +29,7 @@ from .flows import (
     ToGroup,
     Value,
 )
+from .flows import Flow, FlowId, Group, Match
 from .framework import Message
 from .marks import MARKS, Mark
 from .tables import Table
@@ -168,28 +165,29 @@ class Encoder:
         return self._parser.OFPMatch(_ordered_fields=list(fields.items()))
 
     def _action(self, action: Action) -> Any:
-        parser = self._parser
+        parser, ofp = self._parser, self._numbers
         match action:
             case SetField(field, value):
-                return self._set_field(field, value)
+                made = self._set_field(field, value)
             case Move(source, target):
-                return parser.NXActionRegMove(src_field=source, dst_field=target, n_bits=WIDTHS[source])
+                made = parser.NXActionRegMove(src_field=source, dst_field=target, n_bits=WIDTHS[source])
             case Output(port):
-                return parser.OFPActionOutput(port)
+                made = parser.OFPActionOutput(port)
             case OutputMark(mark):
-                return parser.NXActionOutputReg(_bits(MARKS[mark]), MARKS[mark].register, 0)
+                made = parser.NXActionOutputReg(_bits(MARKS[mark]), MARKS[mark].register, 0)
             case ToController(max_bytes):
-                return parser.OFPActionOutput(self._numbers.OFPP_CONTROLLER, max_bytes)
+                made = parser.OFPActionOutput(ofp.OFPP_CONTROLLER, max_bytes)
             case ToGroup(number):
-                return parser.OFPActionGroup(number)
+                made = parser.OFPActionGroup(number)
             case DecTtl():
-                return parser.OFPActionDecNwTtl()
+                made = parser.OFPActionDecNwTtl()
             case Resubmit(table):
-                return parser.NXActionResubmitTable(table_id=table.number)
+                made = parser.NXActionResubmitTable(table_id=table.number)
             case Ct():
-                return self._ct(action)
+                made = self._ct(action)
             case Goto():
-                raise ValueError(f"{action} cannot stand inside a group or before other actions")
+                raise ValueError(f"{action} is an instruction: it stands last in a flow, and in no group")
+        return made
 
     def _set_field(self, field: str, value: Value) -> Any:
         if field in MARKS:
@@ -221,21 +219,6 @@ class Encoder:
             range_ipv4_min=nat.address,
             range_proto_min=nat.port or None,
         )
-
-
-def held_flows(reply: Message) -> list[FlowId]:
-    """Table and cookie of each flow in a part of a switch's answer."""
-    return [(entry.table_id, entry.cookie) for entry in reply.body]
-
-
-def held_groups(reply: Message) -> dict[int, int]:
-    """Number and content digest of each group in a part of a switch's answer; 0 where a group has no note."""
-    return {entry.group_id: _note(entry.buckets[0].actions if entry.buckets else []) for entry in reply.body}
-
-
-def _note(actions: Iterable[Any]) -> int:
-    notes = [bytes(action.note)[:8] for action in actions if hasattr(action, "note")]
-    return int.from_bytes(notes[0], "big") if notes else 0
 
 
 def with_xid(message: bytes, xid: int) -> bytes:

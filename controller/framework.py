@@ -7,6 +7,7 @@ package's name, the application class's name, and their threads (native here, ev
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ Datapath = Any  # a switch's connection, as the framework has it: `id`, `send`, 
 Message = Any  # a parsed OpenFlow message
 OPENFLOW_VERSION = 0x05  # OpenFlow 1.4
 SOCKET_TIMEOUT_S = 60.0  # a switch that takes in thousands of flows reads nothing else meanwhile
+FLOW_STATS = struct.Struct("!HB21xQ")  # length, table, (times, priority, flags,) cookie
 MESSAGES = ("FlowStatsReply", "GroupDescStatsReply", "BundleCtrlMsg", "ErrorMsg", "PacketIn")
 
 
@@ -43,6 +45,23 @@ class UnixSocket:
     def setsockopt(self, level: int, *option: Any) -> None:
         if level != socket.IPPROTO_TCP:
             self._connection.setsockopt(level, *option)
+
+
+@dataclass(frozen=True)
+class HeldFlow:
+    """What the controller wants to know of a flow that a switch holds.
+
+    The framework's own class reads match and actions, too: eight seconds instead of one for 60,000 flows.
+    """
+
+    length: int
+    table_id: int
+    cookie: int
+
+    @classmethod
+    def parser(cls, buf: bytes, offset: int) -> HeldFlow:
+        """One entry of a reply (OpenFlow 1.4.0, 7.3.5.2)."""
+        return cls(*FLOW_STATS.unpack_from(buf, offset))
 
 
 @dataclass(frozen=True)
@@ -120,6 +139,7 @@ def load(name: str) -> Framework:
     hub = import_module(f"{package}.lib.hub")
     hub.patch()
     protocol = import_module(f"{package}.ofproto.ofproto_protocol").ProtocolDesc(OPENFLOW_VERSION)
+    protocol.ofproto_parser.OFPFlowStatsReply.cls_stats_body_cls = HeldFlow
     return Framework(package, hub, protocol)
 
 

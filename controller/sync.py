@@ -13,11 +13,13 @@ from enum import Enum
 from typing import Protocol
 
 from .diff import Change, Held, Rules, missing
-from .encode import Encoder, held_flows, held_groups, with_xid
+from .encode import Encoder, with_xid
 from .flows import Flow, FlowId, Group
 from .framework import Message
+from .held import held_flows, held_groups
 
 log = logging.getLogger(__name__)
+ATTEMPTS = 3  # at a bundle that is refused without a reason that can be left out
 FIRST_XID = 0x40000000  # the framework's own messages count from elsewhere; only errors are told apart by this
 
 
@@ -63,7 +65,8 @@ class SwitchSync:
         self._outbox = Change()
         self._sent: dict[int, Item] = {}
         self._xid = FIRST_XID
-        self._failed = False
+        self._failed = False  # something of the bundle under way was refused
+        self._attempts = 0
         self._flows: set[FlowId] = set()
         self._groups: dict[int, int] = {}
         self._parts = 0  # answers still to come while reading
@@ -121,16 +124,18 @@ class SwitchSync:
         """The switch has taken the bundle in."""
         if self.state is not State.COMMITTING:
             return
-        self.state, self._sent = State.IDLE, {}
-        self.read() if self._failed else self.flush()
+        self.state, self._sent, self._attempts = State.IDLE, {}, 0
+        if self._failed:
+            self.read()
+        else:
+            self.flush()
 
     def refused(self, xid: int, reason: str) -> None:
         """The switch answered a message with an error."""
         self.counters.errors += 1
         item = self._sent.get(xid)
         if item is None and self.state is State.COMMITTING and xid == self._xid:
-            log.warning("%s: bundle refused: %s", self.name, reason)
-            self.read()  # nothing of it was done: an atomic bundle
+            self._bundle_refused(reason)
             return
         log.error("%s: %s: %s", self.name, reason, describe(item))
         self._failed = True
@@ -138,6 +143,15 @@ class SwitchSync:
             self.counters.refused.add(item.id)
         elif isinstance(item, Group):
             self.counters.refused.add(item.content)
+
+    def _bundle_refused(self, reason: str) -> None:
+        """Nothing of it was done: bundles are atomic. Try without what was refused, or a few times as it is."""
+        self._attempts = 0 if self._failed else self._attempts + 1
+        log.error("%s: bundle refused: %s", self.name, reason)
+        if self._attempts < ATTEMPTS:
+            self.read()
+        else:
+            log.error("%s: left as it is until it connects anew", self.name)
 
     def _next_xid(self) -> int:
         self._xid += 1

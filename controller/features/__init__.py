@@ -1,11 +1,13 @@
 """Features: each turns the intents that concern it into flows. Pure; none knows another.
 
-A feature's module has its number (`FEATURE`) and a function for each kind of intent that it listens to.
+A feature's module has its number (`FEATURE`) and a function for each kind of intent that it listens to, named as in
+`LISTENERS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 from controller.flows import Flow, Group, Owner
@@ -30,22 +32,30 @@ from . import (
 
 Writer = tuple[Feature, Callable[[Any, Owner], Iterator[Flow | Group] | Iterator[Flow] | Iterator[Group]]]
 
-WRITERS: dict[type[Intent], tuple[Writer, ...]] = {
-    Bridge: tuple(
-        (module.FEATURE, module.bridge)
-        for module in (
-            defaults, classifier, arp_responder, conntrack, routing, fabric, output, time_exceeded, unreachable,
-        )
-    ),
-    LocalPort: tuple(
-        (module.FEATURE, module.local_port) for module in (classifier, arp_responder, spoof_guard, routing, hairpin)
-    ),
-    Gateway: tuple((module.FEATURE, module.gateway) for module in (gateway, hairpin)),
-    Route: ((routing.FEATURE, routing.route), (fabric.FEATURE, fabric.route)),
-    Refusal: ((services.FEATURE, services.refusal),),
-    VirtualPort: ((services.FEATURE, services.virtual_port),),
-    VirtualAddress: ((services.FEATURE, services.virtual_address),),
+MODULES: dict[Feature, ModuleType] = {
+    module.FEATURE: module
+    for module in (
+        arp_responder, classifier, conntrack, defaults, fabric, gateway, hairpin, output, routing, services,
+        spoof_guard, time_exceeded, unreachable,
+    )
 }  # fmt: skip
+
+LISTENERS: dict[type[Intent], str] = {
+    Bridge: "bridge",
+    LocalPort: "local_port",
+    Gateway: "gateway",
+    Route: "route",
+    Refusal: "refusal",
+    VirtualPort: "virtual_port",
+    VirtualAddress: "virtual_address",
+}
+
+WRITERS: dict[type[Intent], tuple[Writer, ...]] = {
+    kind: tuple(
+        (feature, getattr(module, name)) for feature, module in sorted(MODULES.items()) if hasattr(module, name)
+    )
+    for kind, name in LISTENERS.items()
+}
 
 
 def write(intent: Intent, subject: str) -> Iterator[Flow | Group]:

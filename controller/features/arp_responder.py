@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import ARP, IN_PORT, Fields, Flow, Move, Output, Owner, SetField
+from controller.actions import IN_PORT, Move, Output, SetField
+from controller.flows import ARP, Fields, Flow, Owner
 from controller.intents import Bridge, LocalPort
 from controller.marks import Feature, Priority
 from controller.tables import ARP_RESPONDER

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import IP, Fields, Flow, Owner, SetField, load
-from controller.flows import Goto as To
+from controller.actions import Goto as To
+from controller.actions import SetField, load
+from controller.flows import IP, Fields, Flow, Owner
 from controller.intents import Bridge, LocalPort
 from controller.marks import HAIRPIN_ZONE, SOURCE, ZONE, Feature, Priority, Source
 from controller.tables import ARP_RESPONDER, CLASSIFIER, CONNTRACK

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import IP, Ct, Fields, Flow, Goto, Nat, Owner
+from controller.actions import Ct, Goto, Nat
+from controller.flows import IP, Fields, Flow, Owner
 from controller.intents import Bridge
 from controller.marks import ENDPOINT, HAIRPIN, SOURCE, ZONE, Feature, Priority, Source
 from controller.tables import CONNTRACK, CONNTRACK_COMMIT, CONNTRACK_STATE, OUTPUT, ROUTING

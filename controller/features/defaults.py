@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import Flow, Goto, Owner
+from controller.actions import Goto
+from controller.flows import Flow, Owner
 from controller.intents import Bridge
 from controller.marks import Feature, Priority
 from controller.tables import FABRIC_TABLES, NODE_TABLES, Default, after

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import IP, Actions, DecTtl, Fields, Flow, Group, Output, Owner, SetField, ToGroup
+from controller.actions import Actions, DecTtl, Output, SetField, ToGroup
+from controller.flows import IP, Fields, Flow, Group, Owner
 from controller.intents import Bridge, Route, group_of
 from controller.marks import Feature, Priority
 from controller.tables import FABRIC_ROUTING

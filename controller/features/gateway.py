@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import ICMP, IN_PORT, IP, Flow, Move, Output, Owner, SetField, ToController
+from controller.actions import IN_PORT, Move, Output, SetField, ToController
+from controller.flows import ICMP, IP, Flow, Owner
 from controller.intents import Gateway
 from controller.marks import REPLY_TTL, Feature, Priority
 from controller.tables import CONNTRACK, ROUTING

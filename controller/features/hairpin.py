@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import IP, Ct, Fields, Flow, Nat, Owner, load
+from controller.actions import Ct, Nat, load
+from controller.flows import IP, Fields, Flow, Owner
 from controller.intents import Gateway, LocalPort
 from controller.marks import HAIRPIN, HAIRPIN_ZONE, SOURCE, Feature, Priority
 from controller.tables import CONNTRACK, INGRESS_POLICY, SNAT

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import Flow, OutputMark, Owner, SetField
+from controller.actions import OutputMark, SetField
+from controller.flows import Flow, Owner
 from controller.intents import Bridge
 from controller.marks import OUT_PORT, SOURCE, Feature, Priority, Source
 from controller.tables import OUTPUT

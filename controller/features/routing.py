@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import IP, Actions, DecTtl, Fields, Flow, Goto, Group, Owner, Resubmit, SetField, ToGroup, load
+from controller.actions import Actions, DecTtl, Goto, Resubmit, SetField, ToGroup, load
+from controller.flows import IP, Fields, Flow, Group, Owner
 from controller.intents import Bridge, LocalPort, Route, group_of
 from controller.marks import OUT_PORT, Feature, Priority
 from controller.tables import ROUTING, SNAT

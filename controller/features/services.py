@@ -10,23 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import (
-    IP,
-    PORT_FIELDS,
-    PROTOCOLS,
-    Actions,
-    Ct,
-    Fields,
-    Flow,
-    Goto,
-    Group,
-    Nat,
-    Owner,
-    Resubmit,
-    SetField,
-    ToGroup,
-    load,
-)
+from controller.actions import Actions, Ct, Goto, Nat, Resubmit, SetField, ToGroup, load
+from controller.flows import IP, PORT_FIELDS, PROTOCOLS, Fields, Flow, Group, Owner
 from controller.intents import Backend, Refusal, VirtualAddress, VirtualPort
 from controller.marks import (
     ENDPOINT,

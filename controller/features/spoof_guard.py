@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import IP, Fields, Flow, Goto, Owner
+from controller.actions import Goto
+from controller.flows import IP, Fields, Flow, Owner
 from controller.intents import LocalPort
 from controller.marks import Feature, Priority
 from controller.tables import CONNTRACK, SPOOF_GUARD

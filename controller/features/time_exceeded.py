@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.flows import IP, Flow, Owner, ToController
+from controller.actions import ToController
+from controller.flows import IP, Flow, Owner
 from controller.intents import Bridge
 from controller.marks import Feature, Priority
 from controller.tables import CONNTRACK, FABRIC_ROUTING

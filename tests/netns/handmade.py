@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fake_api import FakeApi
+from object_feed import ObjectFeed
 
 from lab.waiting import wait_until
 
@@ -69,7 +69,7 @@ class Handmade:
     fabric: str = "single"
     python: str = sys.executable
     framework: str = "os-ken"
-    api: FakeApi = field(default_factory=FakeApi)
+    api: ObjectFeed = field(default_factory=ObjectFeed)
     hosts: dict[str, Host] = field(default_factory=dict)
     controller: subprocess.Popen[str] | None = None
 
@@ -83,7 +83,9 @@ class Handmade:
 
     def build(self) -> None:
         """Bridges, links, nodes' namespaces; and the Cluster and Node objects."""
-        link = Path(os.environ["OVS_RUNDIR"]) / "openflow.sock"  # Open vSwitch connects to sockets in its own folder only
+        link = (
+            Path(os.environ["OVS_RUNDIR"]) / "openflow.sock"
+        )  # Open vSwitch connects to sockets in its own folder only
         link.unlink(missing_ok=True)
         link.symlink_to(self.socket)
         links, switches = self._plan()
@@ -97,7 +99,8 @@ class Handmade:
             vsctl += self._patch(one, its_port, other) + self._patch(other, other_port, one)
         run("ovs-vsctl", *vsctl[1:])
         status = {
-            "podCIDRs": ["10.244.0.0/16"], "serviceCIDRs": ["10.96.0.0/12"], "nodeCIDRs": ["172.30.0.0/24"], "podMTU": 1500,
+            "podCIDRs": ["10.244.0.0/16"], "serviceCIDRs": ["10.96.0.0/12"], "nodeCIDRs": ["172.30.0.0/24"],
+            "podMTU": 1500,
             "switches": switches,
             "links": [{"a": {"switch": a, "port": p}, "b": {"switch": b, "port": q}} for a, p, b, q in links],
         }  # fmt: skip
@@ -121,7 +124,9 @@ class Handmade:
              "nodeMAC": host_mac(f"172.30.0.{i + 1}")}
             for i in numbers
         ]  # fmt: skip
-        fabric = [{"name": n, "dpid": FABRIC_DPID + k, "mac": mac("0a:77", FABRIC_DPID + k)} for k, n in enumerate(names)]
+        fabric = [
+            {"name": n, "dpid": FABRIC_DPID + k, "mac": mac("0a:77", FABRIC_DPID + k)} for k, n in enumerate(names)
+        ]
         return links, bridges + fabric
 
     @staticmethod
@@ -167,8 +172,8 @@ class Handmade:
         """A Service; `ports` as `{80: "TCP"}`; every port leads to all endpoints."""
         metadata = {"name": name, "namespace": "default"}
         declared = [{"name": f"p{number}", "port": number, "protocol": kind} for number, kind in ports.items()]
-        self.api.put({"apiVersion": "v1", "kind": "Service", "metadata": metadata,
-                      "spec": {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": declared}})  # fmt: skip
+        spec = {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": declared}
+        self.api.put({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
         for number in sorted({port for _, port in endpoints}):
             self.slice(name, number, ports, [address for address, port in endpoints if port == number])
         if not endpoints:
@@ -184,8 +189,9 @@ class Handmade:
                       "addressType": "IPv4", "ports": declared, "endpoints": endpoints})  # fmt: skip
 
     def start_controller(self) -> None:
-        argv = [self.python, "-m", "controller.app", "--kubeconfig", str(self.api.kubeconfig(self.folder / "kubeconfig")),
-                "--listen", str(self.socket), "--framework", self.framework]  # fmt: skip
+        kubeconfig = self.api.kubeconfig(self.folder / "kubeconfig")
+        argv = [self.python, "-m", "controller.app", "--kubeconfig", str(kubeconfig), "--listen", str(self.socket),
+                "--framework", self.framework]  # fmt: skip
         with self.log.open("a") as log:
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
             self.controller = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log, text=True, env=environment)

@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-PLURALS = {"Cluster": "clusters", "Node": "nodes", "Pod": "pods", "Service": "services", "EndpointSlice": "endpointslices"}
+PLURALS = {
+    "Cluster": "clusters",
+    "Node": "nodes",
+    "Pod": "pods",
+    "Service": "services",
+    "EndpointSlice": "endpointslices",
+}
 POLL_S = 0.2
 
 
-class FakeApi:
+class ObjectFeed:
     """Serves on a loopback port until it is stopped."""
 
     def __init__(self) -> None:
@@ -47,14 +53,21 @@ class FakeApi:
     def listing(self, plural: str) -> dict[str, Any]:
         with self._changed:
             items = list(self._objects[plural].values())
-            return {"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": str(self._version)}, "items": items}
+            return {
+                "kind": "List",
+                "apiVersion": "v1",
+                "metadata": {"resourceVersion": str(self._version)},
+                "items": items,
+            }
 
     def events_after(self, plural: str, version: int) -> list[tuple[int, str, dict[str, Any]]]:
         """Waits a while for some."""
         with self._changed:
             if not self._events or self._events[-1][0] <= version:
                 self._changed.wait(POLL_S)
-            return [(number, kind, raw) for number, one, kind, raw in self._events if one == plural and number > version]
+            return [
+                (number, kind, raw) for number, one, kind, raw in self._events if one == plural and number > version
+            ]
 
     def kubeconfig(self, path: Path) -> Path:
         """Writes a file that leads here."""
@@ -79,7 +92,7 @@ def _key(raw: dict[str, Any]) -> tuple[str, str]:
     return (raw["metadata"].get("namespace", ""), raw["metadata"]["name"])
 
 
-def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
+def _handler(api: ObjectFeed) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 

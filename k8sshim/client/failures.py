@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-
-import httpx2 as httpx
+from http import HTTPStatus
 
 from k8sshim.errors import BadInput, Conflict, PodwireError
 from k8sshim.objects import Raw
@@ -23,10 +22,10 @@ class Expired(PodwireError):
 
 
 _ERRORS: dict[int, type[PodwireError]] = {
-    httpx.codes.NOT_FOUND: Absent,
-    httpx.codes.CONFLICT: Conflict,
-    httpx.codes.GONE: Expired,
-    httpx.codes.SERVICE_UNAVAILABLE: Unreachable,
+    HTTPStatus.NOT_FOUND: Absent,
+    HTTPStatus.CONFLICT: Conflict,
+    HTTPStatus.GONE: Expired,
+    HTTPStatus.SERVICE_UNAVAILABLE: Unreachable,
 }
 
 
@@ -47,6 +46,6 @@ def of_answer(code: int, content: bytes) -> PodwireError:
 def of_status(code: int, status: Raw) -> PodwireError:
     """A Status object as one of podwire's errors, its message as it came."""
     message = " ".join(str(status.get("message") or f"the API server answered {code}").split())
-    if code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
+    if code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
         return BadInput.of(message)
     return _ERRORS.get(code, PodwireError)(message)

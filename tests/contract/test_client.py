@@ -191,7 +191,7 @@ def forget(client: Client, version: str) -> None:
 def test_requests_go_on_after_a_restart(client: Client, api_server: ApiProcess) -> None:
     client.create(CONFIG_MAPS, config_map("a", x="1"))
     api_server.restart()
-    assert client.get(CONFIG_MAPS, A)["data"] == {"x": "1"}  # type: ignore[index]
+    assert client.get(CONFIG_MAPS, A)["data"] == {"x": "1"}
 
 
 def test_server_that_does_not_run(client: Client, api_server: ApiProcess) -> None:

@@ -34,7 +34,7 @@ class Followed:
 
     def __init__(self, client: Client, resource: Resource, **options: str) -> None:
         self.said: list[str] = []
-        self.informer = Informer(client, resource, self.note, **options)  # type: ignore[arg-type]
+        self.informer = Informer(client, resource, self.note, **options)
 
     def note(self, event: Event) -> None:
         sign = {Added: "+", Modified: "~", Deleted: "-", Synced: "="}[type(event)]

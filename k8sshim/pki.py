@@ -21,13 +21,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-CA_CERTIFICATE = "ca.crt"
-CA_KEY = "ca.key"
-SERVER_CERTIFICATE = "server.crt"
-SERVER_KEY = "server.key"
-CLIENT_CERTIFICATE = "client.crt"
-CLIENT_KEY = "client.key"
-TOKEN = "token"  # noqa: S105 - a file's name
+from k8sshim.credentials import (
+    CA_CERTIFICATE,
+    CA_KEY,
+    CLIENT_CERTIFICATE,
+    CLIENT_KEY,
+    SERVER_CERTIFICATE,
+    SERVER_KEY,
+    TOKEN,
+)
 
 _VALID = timedelta(days=3650)
 _SERVER_NAMES = (

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
 
 import msgspec
 
 from k8sshim.errors import BadInput, PodwireError
 from k8sshim.objects import Key, Raw
+from k8sshim.records import Event, Fields, Record, decode, encode
 
 ALL = ""  # subscribes to every resource
 HISTORY_BYTES = 16 * 1024 * 1024
@@ -33,54 +32,12 @@ CREATE TABLE IF NOT EXISTS revisions (
 CREATE TABLE IF NOT EXISTS compaction (horizon INTEGER NOT NULL);
 """
 
-_decoder = msgspec.json.Decoder()
-_encoder = msgspec.json.Encoder()
-
-Fields = Mapping[str, str]
 FieldsOf = Callable[[str, Raw], Fields]  # resource and object -> what field selectors can ask for
+Listener = Callable[[Event], None]
 
 
 class Compacted(PodwireError):
     """The history that a watch asked for is no longer held."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One version of one object."""
-
-    resource: str  # "pods", "deployments.apps"
-    key: Key
-    version: int
-    uid: str
-    labels: Mapping[str, str]
-    fields: Fields
-    owners: tuple[str, ...]  # UIDs
-    body: bytes  # JSON
-
-    def decode(self) -> Raw:
-        """The object, the caller's to change."""
-        return decode(self.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One write: `previous` is None for a creation; `record` of a deletion is the object as it was at its end."""
-
-    record: Record
-    previous: Record | None
-    deleted: bool
-
-
-Listener = Callable[[Event], None]
-
-
-def decode(body: bytes) -> Raw:
-    """An object from JSON. Raises `msgspec.DecodeError` where it is none."""
-    return cast(Raw, _decoder.decode(body))
-
-
-def encode(raw: Raw) -> bytes:
-    return _encoder.encode(raw)
 
 
 class Store:

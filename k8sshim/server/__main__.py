@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _listen(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
-    if not port.isdecimal():
+    if not host or not port.isdecimal():  # an empty host would be every address of the machine
         raise BadInput.of(f"is {address!r}, expected HOST:PORT", field="--listen")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 
 from k8sshim.kinds import Kind
 from k8sshim.objects import Key, Raw
-from k8sshim.store import Event, Record, Store
+from k8sshim.records import Event, Record
+from k8sshim.store import Store
 
 from .admission import check_preconditions, timestamp
 from .resources import NAMESPACES, PODS, by_storage_name, resource_name

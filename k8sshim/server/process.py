@@ -13,7 +13,8 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from k8sshim import pki, validation
+from k8sshim import credentials as names
+from k8sshim import validation
 from k8sshim.errors import BadInput
 from k8sshim.kinds import find
 from k8sshim.objects import Key, Raw
@@ -65,7 +66,7 @@ async def _serve(
     _create_absent(store, writer, bootstrap)
     lifecycle.resume()
     reader = Reader(store, _now)
-    token = (credentials / pki.TOKEN).read_text()
+    token = (credentials / names.TOKEN).read_text()
     application = Authenticated(app.create(app.Api(reader, writer)), token)
     await _Server(_config(application, credentials), reader.end_watches).serve(sockets=sockets)
 
@@ -108,9 +109,9 @@ def _config(application: ASGIApp, credentials: Path) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        ssl_certfile=credentials / pki.SERVER_CERTIFICATE,
-        ssl_keyfile=str(credentials / pki.SERVER_KEY),
-        ssl_ca_certs=str(credentials / pki.CA_CERTIFICATE),
+        ssl_certfile=credentials / names.SERVER_CERTIFICATE,
+        ssl_keyfile=str(credentials / names.SERVER_KEY),
+        ssl_ca_certs=str(credentials / names.CA_CERTIFICATE),
         ssl_cert_reqs=ssl.CERT_OPTIONAL,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,

@@ -8,7 +8,8 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from k8sshim.store import Record, Store
+from k8sshim.records import Record
+from k8sshim.store import Store
 
 from . import scale, tables
 from .requests import ReadRequest

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from k8sshim.kinds import Kind
 from k8sshim.objects import GROUP, Raw
-from k8sshim.store import decode
+from k8sshim.records import decode
 
 from .lifecycle import DeleteOptions
 from .resources import PODS

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from k8sshim.kinds import Kind
 from k8sshim.objects import Raw
-from k8sshim.store import Record, encode
+from k8sshim.records import Record, encode
 
 from . import conversion
 

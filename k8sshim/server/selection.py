@@ -14,8 +14,9 @@ from typing import Any
 from k8sshim.errors import BadInput
 from k8sshim.kinds import Kind
 from k8sshim.objects import Raw
+from k8sshim.records import Record
 from k8sshim.selectors import EVERYTHING, Selector
-from k8sshim.store import Record, Store
+from k8sshim.store import Store
 
 from .resources import storage_name
 from .status import bad_request

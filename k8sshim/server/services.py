@@ -12,7 +12,8 @@ from typing import Any
 
 from k8sshim.errors import Problem
 from k8sshim.objects import Raw
-from k8sshim.store import Event, Store
+from k8sshim.records import Event
+from k8sshim.store import Store
 
 from .resources import SERVICES, resource_name
 from .status import invalid

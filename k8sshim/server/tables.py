@@ -1,6 +1,6 @@
 """Server-side printing: objects as the rows that `kubectl get` shows.
 
-The server decides on columns and cells (kinds in `columns`), the client lays them out; columns of priority 1 are for
+The server decides on columns and cells (kinds in `printers`), the client lays them out; columns of priority 1 are for
 `-o wide`. Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables. Pure.
 """
 
@@ -12,10 +12,11 @@ from datetime import datetime
 
 from k8sshim.kinds import Kind
 from k8sshim.objects import Raw
-from k8sshim.store import Record, encode
+from k8sshim.records import Record, encode
 
 from . import conversion
-from .columns import Column, printer
+from .columns import Column
+from .printers import printer
 from .resources import stored_kind
 
 _MEDIA_TYPE = "application/json"

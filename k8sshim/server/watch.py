@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from k8sshim.kinds import Kind
-from k8sshim.store import Compacted, Event, Record, Store, decode, encode
+from k8sshim.records import Event, Record, decode, encode
+from k8sshim.store import Compacted, Store
 
 from .selection import Selection
 from .status import expired

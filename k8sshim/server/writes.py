@@ -15,7 +15,8 @@ from datetime import datetime
 from k8sshim.errors import Problem
 from k8sshim.kinds import Kind
 from k8sshim.objects import Key, Raw
-from k8sshim.store import Record, Store, encode
+from k8sshim.records import Record, encode
+from k8sshim.store import Store
 
 from . import admission, binding, conversion, defaults, scale
 from .lifecycle import DeleteOptions, Lifecycle

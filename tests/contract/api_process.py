@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from k8sshim import pki
+from k8sshim import credentials, pki
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE_CIDR = "10.96.0.0/16"
@@ -81,13 +81,16 @@ class ApiProcess:
         self._socket.close()
 
     def connection(self, *, client_certificate: bool = False) -> http.client.HTTPSConnection:
-        context = ssl.create_default_context(cafile=str(self.pki / pki.CA_CERTIFICATE))
+        context = ssl.create_default_context(cafile=str(self.pki / credentials.CA_CERTIFICATE))
         if client_certificate:
-            context.load_cert_chain(self.pki / pki.CLIENT_CERTIFICATE, self.pki / pki.CLIENT_KEY)
+            context.load_cert_chain(self.pki / credentials.CLIENT_CERTIFICATE, self.pki / credentials.CLIENT_KEY)
         return http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=15)
 
     def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {(self.pki / pki.TOKEN).read_text()}", "Content-Type": "application/json"}
+        return {
+            "Authorization": f"Bearer {(self.pki / credentials.TOKEN).read_text()}",
+            "Content-Type": "application/json",
+        }
 
     def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None

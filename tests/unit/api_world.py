@@ -11,6 +11,7 @@ from typing import Any
 from k8sshim import validation
 from k8sshim.kinds import find
 from k8sshim.objects import Key, Raw
+from k8sshim.records import Record
 from k8sshim.server.lifecycle import DeleteOptions, Lifecycle
 from k8sshim.server.patches import merge_patch
 from k8sshim.server.resources import storage_name
@@ -18,7 +19,7 @@ from k8sshim.server.routing import Target
 from k8sshim.server.selection import fields_of
 from k8sshim.server.services import ServiceDefaults
 from k8sshim.server.writes import Chance, Writer
-from k8sshim.store import ALL, Record, Store
+from k8sshim.store import ALL, Store
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
 _VERSIONS = {"Deployment": "apps/v1", "ReplicaSet": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1"}

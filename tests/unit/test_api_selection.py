@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from k8sshim.objects import Key
+from k8sshim.records import Record
 from k8sshim.server import routing
 from k8sshim.server.resources import NODES, PODS
 from k8sshim.server.selection import fields_of, parse
 from k8sshim.server.status import ApiError
-from k8sshim.store import Record
 
 pytestmark = pytest.mark.unit
 

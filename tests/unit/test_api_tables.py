@@ -10,10 +10,10 @@ import pytest
 
 from k8sshim.kinds import find
 from k8sshim.objects import Key, Raw
+from k8sshim.records import Record, encode
 from k8sshim.server import tables
 from k8sshim.server.columns import human_duration
 from k8sshim.server.tables import TableForm
-from k8sshim.store import Record, encode
 
 pytestmark = pytest.mark.unit
 

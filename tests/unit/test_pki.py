@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
-from k8sshim import pki
+from k8sshim import credentials, pki
 
 pytestmark = pytest.mark.unit
 
@@ -40,7 +40,7 @@ def test_nobody_else_can_read_the_files(folder: Path) -> None:
 
 
 def test_the_server_is_known_by_every_name_it_has(folder: Path) -> None:
-    server = certificate(folder, pki.SERVER_CERTIFICATE)
+    server = certificate(folder, credentials.SERVER_CERTIFICATE)
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [
         "localhost",
@@ -54,19 +54,19 @@ def test_the_server_is_known_by_every_name_it_has(folder: Path) -> None:
 
 
 def test_both_certificates_are_the_authoritys(folder: Path) -> None:
-    authority = certificate(folder, pki.CA_CERTIFICATE)
-    for name in (pki.SERVER_CERTIFICATE, pki.CLIENT_CERTIFICATE):
+    authority = certificate(folder, credentials.CA_CERTIFICATE)
+    for name in (credentials.SERVER_CERTIFICATE, credentials.CLIENT_CERTIFICATE):
         certificate(folder, name).verify_directly_issued_by(authority)
-    client = certificate(folder, pki.CLIENT_CERTIFICATE).subject
+    client = certificate(folder, credentials.CLIENT_CERTIFICATE).subject
     assert client.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value == "system:masters"
 
 
 def test_two_labs_share_nothing(folder: Path, tmp_path: Path) -> None:
     pki.create(tmp_path / "other", service_cidrs=["10.96.0.0/16"], now=NOW)
-    assert (folder / pki.TOKEN).read_text() != (tmp_path / "other" / pki.TOKEN).read_text()
+    assert (folder / credentials.TOKEN).read_text() != (tmp_path / "other" / credentials.TOKEN).read_text()
     with pytest.raises(InvalidSignature):
-        certificate(tmp_path / "other", pki.SERVER_CERTIFICATE).verify_directly_issued_by(
-            certificate(folder, pki.CA_CERTIFICATE)
+        certificate(tmp_path / "other", credentials.SERVER_CERTIFICATE).verify_directly_issued_by(
+            certificate(folder, credentials.CA_CERTIFICATE)
         )
 
 
@@ -76,6 +76,6 @@ def test_a_kubeconfig_holds_all_that_is_needed(folder: Path) -> None:
     assert config["contexts"] == [{"name": "lab", "context": {"cluster": "lab", "user": "lab"}}]
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     assert cluster["server"] == "https://127.0.0.1:6443"
-    assert base64.b64decode(cluster["certificate-authority-data"]) == (folder / pki.CA_CERTIFICATE).read_bytes()
-    assert user["token"] == (folder / pki.TOKEN).read_text()
-    assert base64.b64decode(user["client-key-data"]) == (folder / pki.CLIENT_KEY).read_bytes()
+    assert base64.b64decode(cluster["certificate-authority-data"]) == (folder / credentials.CA_CERTIFICATE).read_bytes()
+    assert user["token"] == (folder / credentials.TOKEN).read_text()
+    assert base64.b64decode(user["client-key-data"]) == (folder / credentials.CLIENT_KEY).read_bytes()

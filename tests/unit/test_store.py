@@ -9,7 +9,8 @@ import pytest
 
 from k8sshim.errors import BadInput
 from k8sshim.objects import Key
-from k8sshim.store import ALL, Compacted, Event, Store
+from k8sshim.records import Event
+from k8sshim.store import ALL, Compacted, Store
 
 pytestmark = pytest.mark.unit
 

@@ -36,7 +36,7 @@ PROTOCOLS = "OpenFlow13,OpenFlow14,OpenFlow15"
 MAX_BACKOFF_MS = 1000  # between attempts to reach the controller
 INACTIVITY_PROBE_MS = 10_000  # a busy controller is not a dead one
 PROGRAMS = ("mnexec", "ifconfig", "ovs-vsctl", "ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "nsenter")
-STARTING_AT_ONCE = 4
+AT_ONCE = 4  # groups that start
 SWITCHES_A_TRANSACTION = 100
 End = tuple[str, int, str]  # of a link: node or switch, port number, interface
 
@@ -126,19 +126,18 @@ def build(plan: Plan, run: Path, log: Path) -> Topology:
     _prepare(log)
     namespaces = netns.LinuxNamespaces()
     namespaces.create([group.namespace for group in plan.groups if group.namespace])
-    with ThreadPoolExecutor(STARTING_AT_ONCE) as pool:
-        groups = dict(pool.map(lambda group: _start(group, plan, run, log), plan.groups))
     net = Mininet(topo=None, build=False, controller=None, link=MadeLink)
-    for node in plan.nodes:
-        _add_host(net, node)
-    namespaces.connect([plan.node_link(node) for node in plan.nodes])
-    netns.connect_pairs([_ends(plan, link) for link in plan.links if not plan.is_patch(link)], plan.spec.mtu)
-    for switch in plan.switches.values():
-        _add_switch(net, switch, groups[switch.group])
-    _add_links(net, plan)
-    for group in plan.groups:
-        _start_bridges(groups[group.name], [net[name] for name in group.switches])
-        _check(plan, group, groups[group.name])
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        starting = pool.map(lambda group: _start(group, plan, run, log), plan.groups)
+        for node in plan.nodes:
+            _add_host(net, node)
+        namespaces.connect([plan.node_link(node) for node in plan.nodes])
+        netns.connect_pairs([_ends(plan, link) for link in plan.links if not plan.is_patch(link)], plan.spec.mtu)
+        groups = dict(starting)
+        for switch in plan.switches.values():
+            _add_switch(net, switch, groups[switch.group])
+        _add_links(net, plan)
+        list(pool.map(lambda group: _start_bridges(plan, group, groups[group.name], net), plan.groups))
     return Topology(plan, groups, net)
 
 
@@ -212,15 +211,16 @@ def _add_link(net: Mininet, one: End, other: End, interface: type[Intf]) -> Any:
     )
 
 
-def _start_bridges(switchd: ovs.Switchd, switches: Sequence[GroupSwitch]) -> None:
-    """Makes bridges with their ports and controllers, many in one transaction."""
-    for start in range(0, len(switches), SWITCHES_A_TRANSACTION):
-        batch = switches[start : start + SWITCHES_A_TRANSACTION]
+def _start_bridges(plan: Plan, group: Group, switchd: ovs.Switchd, net: Mininet) -> None:
+    """Makes a group's bridges with their ports and controllers, many in one transaction."""
+    for start in range(0, len(group.switches), SWITCHES_A_TRANSACTION):
+        batch = [net[name] for name in group.switches[start : start + SWITCHES_A_TRANSACTION]]
         for switch in batch:
             switch.start([])
         switchd.vsctl(*_words(command for switch in batch for command in switch.commands))
         for switch in batch:
             switch.commands, switch.batch = [], False
+    _check(plan, group, switchd)
 
 
 def _check(plan: Plan, group: Group, switchd: ovs.Switchd) -> None:

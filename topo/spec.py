@@ -7,7 +7,7 @@ but the name has a default; `parse` reports every problem at once, and what it r
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from k8sshim.errors import BadInput
@@ -50,6 +50,10 @@ class ClusterSpec:
     bridge_placement: str | int = "auto"  # auto, shared, per-node, or the number of nodes that share an ovs-vswitchd
     expected_pods: int = DEFAULT_NODES * PODS_PER_NODE  # in the whole cluster: what `auto` places bridges for
     mtu: int = 1500  # of every link, in bytes
+
+    def expecting(self, pods: int) -> ClusterSpec:
+        """The same cluster, for at least this many pods: bridges are placed for them."""
+        return replace(self, expected_pods=max(self.expected_pods, pods))
 
 
 def default(name: str) -> ClusterSpec:
@@ -124,7 +128,7 @@ def _parse_spec(spec: Fields, name: str) -> ClusterSpec:
         name=name,
         nodes=nodes,
         ranges=parse_ranges(spec, nodes),
-        fabric=_parse_fabric(spec.fields("fabric"), len(nodes)),
+        fabric=_parse_fabric(_fabric_fields(spec), len(nodes)),
         datapath=spec.choice("datapath", DATAPATHS, "auto"),
         bridge_placement=_parse_placement(spec),
         expected_pods=spec.integer("expectedPods", len(nodes) * PODS_PER_NODE, 0, 100_000),
@@ -132,6 +136,12 @@ def _parse_spec(spec: Fields, name: str) -> ClusterSpec:
     )
     spec.close()
     return parsed
+
+
+def _fabric_fields(spec: Fields) -> Fields:
+    """The field `fabric`, which may be the shape alone."""
+    value = spec.take("fabric")
+    return Fields({"shape": value} if isinstance(value, str) else value or {}, spec.at("fabric"), spec.problems)
 
 
 def _parse_fabric(fabric: Fields, nodes: int) -> Fabric:

@@ -60,6 +60,7 @@ def test_default_ranges_make_room(nodes: int, prefix_length: int, node_network: 
 
 
 def test_leaf_spine_defaults() -> None:
+    assert described(fabric="leaf-spine") == described(fabric={"shape": "leaf-spine"})
     assert described(fabric={"shape": "leaf-spine"}).fabric == spec.Fabric("leaf-spine", 2, 2)
     assert described(nodes=50, fabric={"shape": "leaf-spine"}).fabric == spec.Fabric("leaf-spine", 4, 2)
     assert described(fabric={"shape": "leaf-spine", "leaves": 1, "spines": 5}).fabric == spec.Fabric("leaf-spine", 1, 5)
@@ -80,6 +81,12 @@ def test_an_object_of_the_api_is_read() -> None:
     raw = spec.to_raw(spec.default("lab"))
     raw["metadata"] |= {"uid": "1", "resourceVersion": "7", "creationTimestamp": "2026-01-01T00:00:00Z"}
     assert spec.parse(raw | {"status": {"podMTU": 1500}}) == spec.default("lab")
+
+
+def test_room_for_the_pods_of_manifests() -> None:
+    lab = described(expectedPods=40)
+    assert lab.expecting(500).expected_pods == 500
+    assert lab.expecting(7) == lab
 
 
 def test_a_range_may_be_used_up_to_the_last() -> None:

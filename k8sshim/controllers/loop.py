@@ -128,11 +128,18 @@ class Loop:
         due = self._queue.next_due() if not self._unsynced else None
         timeout = 1.0 if due is None else min(max(due - self._monotonic(), 0.0), 1.0)
         try:
-            self._inbox.get(timeout=timeout)()
+            message = self._inbox.get(timeout=timeout)
             while True:
-                self._inbox.get_nowait()()
+                self._handle(message)
+                message = self._inbox.get_nowait()
         except Empty:
             return
+
+    def _handle(self, message: Callable[[], None]) -> None:
+        try:
+            message()
+        except Exception:  # one odd object must not end the controllers of all others
+            log.exception("cannot take in %s", message)
 
     def _on_event(self, resource: Resource, event: Event) -> None:
         if isinstance(event, (Added, Modified)):
@@ -150,7 +157,7 @@ class Loop:
             try:
                 for key in controller.affected(change, self._world):
                     self._ask(Item(controller.name, key), now, urgently=key == change.key)
-            except Exception:  # one odd object must not stop the controllers of all others
+            except Exception:  # the other controllers must hear of it all the same
                 log.exception("%s: cannot tell what %s %s concerns", controller.name, change.resource.kind, change.key)
 
     def _ask(self, item: Item, now: float, *, urgently: bool) -> None:
@@ -214,7 +221,7 @@ class Loop:
         elif outcome.raw is not None:
             self._changed(self._world.written(write.resource, outcome.raw))
         elif outcome.gone:
-            known = self._world.get(write.resource, write.key)
+            known = self._world.get(write.resource, write.key) if write.resource in self._world.resources() else None
             if known is not None:
                 self._changed(self._world.gone(write.resource, write.key, known["metadata"].get("uid") or ""))
 

@@ -111,7 +111,9 @@ class World:
         return self._put(resource, raw)
 
     def written(self, resource: Resource, raw: Raw) -> Change | None:
-        """The server answered a write with this object."""
+        """The server answered a write with this object, which may be of a resource that nobody here follows."""
+        if resource not in self._tables:
+            return None
         change = self._put(resource, raw)
         if change and change.old is None:
             self._unconfirmed[resource, change.key] = _uid(raw)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
 from k8sshim.errors import BadInput
+from k8sshim.manifests import yaml_text
 from topo import spec
 from topo.spec import ClusterSpec
 
@@ -18,11 +18,15 @@ def load(path: Path | None) -> ClusterSpec:
     if path is None:
         return spec.default(DEFAULT_NAME)
     try:
-        documents = [one for one in yaml.safe_load_all(path.read_text()) if one is not None]
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadInput.of(f"cannot be read: {error.strerror}", file=str(path)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput.of(f"no YAML: {' '.join(str(error).split())}", file=str(path)) from error
-    if len(documents) != 1:
-        raise BadInput.of(f"must hold one Cluster, not {len(documents)} documents", file=str(path))
-    return spec.parse(documents[0], str(path))
+    except UnicodeDecodeError as error:
+        raise BadInput.of(f"is no text: {error.reason} at byte {error.start}", file=str(path)) from error
+    documents, problems = yaml_text.read(text)
+    if problems:
+        raise BadInput(*(replace(problem, file=str(path), document=0) for problem in problems))
+    clusters = [document for document in documents if document is not None]
+    if len(clusters) != 1:
+        raise BadInput.of(f"must hold one Cluster, not {len(clusters)} documents", file=str(path))
+    return spec.parse(clusters[0], str(path))

@@ -20,7 +20,7 @@ from lab.features import FEATURES, LIBRARIES, Feature
 from lab.inside import environment
 
 _TRY_S = 30
-_TUN = Path("/dev/net/tun")
+TUN = Path("/dev/net/tun")
 _PROGRAMS = {
     "ovs-vswitchd": "openvswitch-switch",
     "mnexec": "mininet",
@@ -89,10 +89,10 @@ def check() -> None:
 
 
 def _tun_problems() -> Iterator[str]:
-    if not _TUN.exists():
-        yield f"{_TUN} is missing: no switch can be made; as root: modprobe tun"
-    elif not os.access(_TUN, os.R_OK | os.W_OK):
-        yield f"no permission to open {_TUN}; run podwire as root, or as root: chmod 0666 {_TUN}"
+    if not TUN.exists():
+        yield f"{TUN} is missing: no switch can be made; as root: modprobe tun"
+    elif not os.access(TUN, os.R_OK | os.W_OK):
+        yield f"no permission to open {TUN}; run podwire as root, or as root: chmod 0666 {TUN}"
 
 
 def _program_problems() -> Iterator[str]:

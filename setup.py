@@ -15,6 +15,7 @@ RUN = [
     "uvicorn>=0.30,<1",  # the API server's HTTP daemon
     "httptools>=0.6,<1",  # uvicorn's HTTP parser in C: half the cost of a small request
     "msgspec>=0.18,<1",  # the API server's JSON, several times as fast as the standard library's
+    "h11>=0.14,<1",  # HTTP/1.1 without input or output: what stand-ins speak
     "cryptography>=42",  # the lab's own certificate authority
     "psutil>=5.9,<8",  # processes, memory and load, for `ls` and for the experiments' environment
     "typer>=0.12,<1",  # the command line

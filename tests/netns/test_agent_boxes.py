@@ -62,7 +62,7 @@ def test_the_host_cannot_be_written(lab: AgentLab) -> None:
     said = once(lab, "vandal", f"({text}) 2>/dev/null; touch /tmp/a /run/a /var/tmp/a /root/a /home/a && echo own")
     assert [line for line in said.splitlines() if line.startswith("DONE")] == []
     assert "own" in said.splitlines()
-    assert not any(Path(path).exists() for path in ("/run/a", "/var/tmp/a", "/root/a", "/home/a"))
+    assert not any(Path(path).exists() for path in ("/run/a", "/var/tmp/a", "/home/a"))
 
 
 def test_private_folders_are_hidden(lab: AgentLab) -> None:

@@ -141,7 +141,9 @@ def _parse_spec(spec: Fields, name: str) -> ClusterSpec:
 def _fabric_fields(spec: Fields) -> Fields:
     """The field `fabric`, which may be the shape alone."""
     value = spec.take("fabric")
-    return Fields({"shape": value} if isinstance(value, str) else value or {}, spec.at("fabric"), spec.problems)
+    if value is None or isinstance(value, str):
+        value = {"shape": value}
+    return Fields(value, spec.at("fabric"), spec.problems)
 
 
 def _parse_fabric(fabric: Fields, nodes: int) -> Fabric:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from agent_world import AgentWorld, play, until
 
+from k8sshim.objects import Key
+
 pytestmark = pytest.mark.contract
 
 
@@ -157,5 +159,22 @@ def test_host_network_pods_have_the_nodes_address_and_no_wiring(tmp_path: Path) 
         await until(lambda: world.status("host").get("phase") == "Running")
         assert world.status("host")["podIP"] == str(world.node.addresses[0]) == world.status("host")["hostIP"]
         assert (world.ports(), world.pod_namespaces()) == ({}, set())
+
+    play(tmp_path, scene)
+
+
+def test_a_pod_that_someone_else_failed_is_left_as_it_is(tmp_path: Path) -> None:
+    async def scene(world: AgentWorld) -> None:
+        raw = world.pod("evicted")
+        await until(lambda: world.status("evicted").get("phase") == "Running")
+        world.close()
+        again = AgentWorld(tmp_path)
+        again.api.pods = {Key("default", "evicted"): {**raw, "status": {"phase": "Failed", "reason": "Evicted"}}}
+        again.agent.observe(raw | {"status": {"phase": "Failed", "reason": "Evicted"}})
+        again.delete("evicted", 0)
+        await until(lambda: not again.api.pods)
+        assert again.api.writes == [("delete", "evicted")]
+        assert again.containers.names() == []
+        again.close()
 
     play(tmp_path, scene)

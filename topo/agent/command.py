@@ -44,7 +44,7 @@ class Command:
     def _start(self, box: Box) -> None:
         status, status_writer = os.pipe()
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # in this thread, which is the parent that it dies with
                 box_argv(self._host, box, status_writer),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -52,12 +52,10 @@ class Command:
                 pass_fds=[status_writer],
                 bufsize=0,
             )
-        except OSError as error:
+        except (OSError, StartError) as error:
             os.close(status)
-            raise StartError(f"cannot run {self._host.nsenter}: {error.strerror}") from error
-        except StartError:
-            os.close(status)
-            raise
+            self._log.close(time.time())
+            raise StartError(str(error)) from error
         finally:
             os.close(status_writer)
         self._pidfd = os.pidfd_open(self._process.pid)

@@ -68,7 +68,7 @@ class ContainerKeeper:
         began = time.time()
         try:
             workload = await self._around.start(self.container, self.state.restarts)
-        except StartError as error:
+        except (StartError, OSError) as error:  # OSError: out of descriptors, processes or memory
             return Terminated(128, "StartError", str(error), began, time.time())
         self._workload = workload
         if self._stopping.is_set():

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import logging
+import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -69,6 +70,7 @@ async def serve(options: argparse.Namespace) -> None:
     the_plan = read_plan(options.cluster)
     nodes = chosen(the_plan, options.node)
     host = hostview.look(options.hide, options.run)
+    _allow_many_files()
     while not (options.run / "topology-ready").exists():
         await asyncio.sleep(0.02)
     client = Client(options.kubeconfig)
@@ -118,6 +120,12 @@ class Dispatcher:
             agent_of.vanish(event.raw["metadata"]["uid"])
         else:
             agent_of.observe(event.raw)
+
+
+def _allow_many_files() -> None:
+    """A stand-in is a descriptor for each port, and a thousand pods have thousands."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def read_plan(file: Path) -> Plan:

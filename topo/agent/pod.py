@@ -87,8 +87,9 @@ class PodKeeper:
         if not self._finished and not self._stopping.is_set():
             await self._live()
         if not self._stopping.is_set():
-            self._finished = True
-            self._mark(self)
+            if not self._finished:  # whoever finished a pod before this agent came has said how
+                self._finished = True
+                self._mark(self)
             await self._disconnect()
             await self._stopping.wait()
         await self._disconnect()

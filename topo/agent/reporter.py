@@ -87,8 +87,10 @@ class Reporter:
         while True:
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._executor, act)
-            except (Absent, BadInput) as error:
-                log.info("%s: %s", what, error)
+            except Absent:
+                return None
+            except BadInput as error:
+                log.error("%s: %s", what, error)
                 return None
             except PodwireError as error:
                 log.warning("%s: %s; trying again in %.1f s", what, error, pause_s)

@@ -53,9 +53,17 @@ class Ledger:
         self.waiting: dict[Key, Raw] = {}  # want a node
         self.placed: dict[str, dict[str, Raw]] = defaultdict(dict)  # run or will run on a node: by node and UID
         self.unaddressed: dict[str, Raw] = {}  # placed, and without their address in the network, by UID
+        self.opened = False
         self._entries: dict[str, _Entry] = {}
         self._owners: dict[str, dict[int, str]] = defaultdict(dict)  # of addresses: by node and offset, the UID
         self._grants: dict[str, tuple[str, int]] = {}  # node and offset, by UID
+
+    def open(self) -> None:
+        """From here on addresses are entered as they come: all that were given out before are known by now."""
+        if not self.opened:
+            self.opened = True
+            for host in self.hosts.values():
+                self._settle(host)
 
     def used(self, node: str) -> dict[int, str]:
         """The offsets of a node that are given out."""
@@ -77,7 +85,7 @@ class Ledger:
             self.hosts.pop(change.key.name, None)
             return True
         host = self.hosts[change.key.name] = Host.parse(change.new)
-        if before is None or before.range != host.range:
+        if self.opened and (before is None or before.range != host.range):
             self.given.pop(host.node.name, None)
             self._settle(host)
         return before is None or (before.node, before.range) != (host.node, host.range)
@@ -117,12 +125,13 @@ class Ledger:
             self._entries[uid] = _Entry(key, node, group_of(pod))
             self.load.add(self._entries[uid].group, node)
         self.placed[node][uid] = pod
-        self._address(pod)
+        if self.opened:
+            self._address(pod)
 
     def _settle(self, host: Host) -> None:
-        """A node came, or has other addresses than before: look anew at the pods on it, the older first."""
+        """A node came, or has other addresses than before: look anew at the pods on it, those of most right first."""
         name = host.node.name
-        pods = sorted(self.placed[name].values(), key=_seniority)
+        pods = sorted(self.placed[name].values(), key=_precedence)
         for uid in self._owners.pop(name, {}).values():
             self._grants.pop(uid, None)
         for pod in pods:
@@ -149,7 +158,10 @@ def _finished(pod: Raw) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
-def _seniority(pod: Raw) -> tuple[str, int]:
-    """Two pods can claim one address only where somebody wrote an annotation; the one made first has it."""
-    version = str(pod["metadata"].get("resourceVersion") or "")
-    return pod["metadata"].get("creationTimestamp") or "", int(version) if version.isdigit() else 0
+def _precedence(pod: Raw) -> tuple[bool, str, str]:
+    """Two pods can claim one address only where somebody wrote an annotation by hand. The one whose node has given it
+    that address has it, else the one made first."""
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    claim = claimed((metadata.get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
+    realised = claim is not None and status.get("podIP") in claim.addresses
+    return not realised, metadata.get("creationTimestamp") or "", metadata["name"]

@@ -45,10 +45,16 @@ class Scheduler:
             return
         if better or _constraints_changed(change):
             self._refused.clear()
-        if better or any(key not in self._refused for key in self._ledger.waiting) or self._ledger.unaddressed:
+        if (
+            better
+            or not self._ledger.opened
+            or any(key not in self._refused for key in self._ledger.waiting)
+            or self._ledger.unaddressed
+        ):
             yield _ALL
 
     def plan(self, key: Key, world: World, around: Surroundings) -> Plan:
+        self._ledger.open()
         batch = _Pass(self._ledger, around.now)
         for pod_key, pod in list(self._ledger.waiting.items()):
             if self._refused.get(pod_key) != pod["metadata"]["uid"] and not batch.place(pod):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from fake_api import READY, START, Cluster, pod, template, workload
@@ -141,10 +140,16 @@ def test_min_ready_seconds_pass_before_a_pod_is_available() -> None:
     assert cluster.api.objects[REPLICA_SETS, WEB]["status"]["availableReplicas"] == 1
 
 
-def of(name: str, node: str = "n1", phase: str = "Running", ready_for_s: float | None = 60, **annotations: Any) -> Raw:
+def of(
+    name: str,
+    node: str = "n1",
+    phase: str = "Running",
+    ready_for_s: float | None = 60,
+    annotations: dict[str, str] | None = None,
+) -> Raw:
     since = format_time(START - timedelta(seconds=ready_for_s or 0))
     conditions = [] if ready_for_s is None else [{**READY, "lastTransitionTime": since}]
-    created = {"name": name, "creationTimestamp": format_time(START), "annotations": annotations}
+    created = {"name": name, "creationTimestamp": format_time(START), "annotations": annotations or {}}
     return {"metadata": created, "spec": {"nodeName": node}, "status": {"phase": phase, "conditions": conditions}}
 
 
@@ -157,7 +162,7 @@ COST = {"controller.kubernetes.io/pod-deletion-cost": "-5"}
         (of("a", node=""), of("b", phase="Pending")),
         (of("a", phase="Pending", ready_for_s=None), of("b", ready_for_s=None)),
         (of("a", ready_for_s=None), of("b")),
-        (of("a", **COST), of("b")),
+        (of("a", annotations=COST), of("b")),
         (of("a", ready_for_s=10), of("b", ready_for_s=60)),
     ],
 )

@@ -160,6 +160,19 @@ def test_nobody_gets_anothers_address_by_writing_it_down() -> None:
     assert addresses(cluster) == expected
 
 
+def test_a_thief_that_comes_while_the_controllers_are_away_gets_nothing() -> None:
+    cluster = Cluster(1)
+    place(cluster, pod("owner"))
+    stolen = cluster.pods()[0]["metadata"]["annotations"]
+    cluster.api.create(PODS, pod("a-thief", annotations=stolen, nodeName="n1"))
+    cluster.api.objects = dict(
+        sorted(cluster.api.objects.items(), key=lambda each: each[0][1])
+    )  # the thief is listed first
+    cluster.restart()
+    cluster.run()
+    assert addresses(cluster) == {"owner": "10.244.1.2", "a-thief": "10.244.1.10"}  # the first behind the mark
+
+
 def test_the_ring_goes_on_after_a_restart() -> None:
     cluster = Cluster(1)
     place(cluster, *(pod(f"p{number}") for number in range(30)))

@@ -33,7 +33,8 @@ class Forecast:
     def __init__(self, scenario: Scenario, tell: Tell) -> None:
         self._tell = tell
         self._warm_ups = self._readings = 0
-        self._reading_s = measurements.measuring_s(1, scenario.pace.seconds)
+        self._pace = scenario.pace
+        self._read_s = 0.0
         self._once = len(measurements.measurements(scenario.traffic))
         self._all = self._once * scenario.pace.repetitions
 
@@ -47,12 +48,15 @@ class Forecast:
 
     def reading(self, measurement: Measurement) -> None:
         self._readings += 1
-        before = measurements.START_S + self._once * measurements.WARM_UP_S
-        self._tell(before + (self._readings - 1) * self._reading_s, f"{self._readings}/{self._all}: {measurement}")
+        self._tell(self._before() + self._read_s, f"{self._readings}/{self._all}: {measurement}")
+        self._read_s += measurements.reading_s(measurement, self._pace)
 
     def going_down(self) -> None:
-        before = measurements.START_S + self._once * measurements.WARM_UP_S + self._all * self._reading_s
-        self._tell(before, "lab goes down")
+        self._tell(self._before() + self._read_s, "lab goes down")
+
+    def _before(self) -> float:
+        """What of the forecast comes before the first reading."""
+        return measurements.START_S + self._once * measurements.WARM_UP_S
 
 
 class TimeLeft(ProgressColumn):
@@ -82,8 +86,7 @@ def showing_run(scenario: Scenario) -> Iterator[Forecast]:
     pace = scenario.pace
     readings = len(measurements.measurements(scenario.traffic)) * pace.repetitions
     print(
-        f"{scenario.name}: {readings} readings of {pace.seconds:g} s, {pace.repetitions} of each; "
-        f"{clock(total)} expected in all",
+        f"{scenario.name}: {readings} readings, {pace.repetitions} of each; {clock(total)} expected in all",
         file=sys.stderr,
     )
     if sys.stderr.isatty():

@@ -26,6 +26,7 @@ def run(
     from cli.summary import print_summary
     from experiments import catalogue, experiment, folder, report
     from experiments.scenario import run_as
+    from k8sshim.errors import PodwireError
 
     prepared = catalogue.prepare(catalogue.find(scenario))
     prepared = prepared.with_scenario(run_as(prepared.scenario, quick=quick, repetitions=repeat, seed=seed))
@@ -38,3 +39,5 @@ def run(
     print_summary(done)
     print(f"report: {page}", file=sys.stderr)
     print(written)
+    if missing := experiment.missing(done):
+        raise PodwireError(f"{len(missing)} of what was to be measured gave no reading at all; the report names it")

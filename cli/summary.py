@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -11,7 +10,7 @@ from rich.table import Table
 from cli.tables import console
 from experiments import wording
 from experiments.measurements import LATENCY, THROUGHPUT
-from experiments.report import failure_line
+from experiments.report import failure_lines
 from experiments.scenario import FLOOR
 from experiments.summary import Figure, Figures, figures
 
@@ -36,8 +35,8 @@ def print_summary(run: Run) -> None:
     console().print(table)
     for line in (*wording.headline(made), *wording.limits(made), wording.spread(run)):
         console().print(line)
-    for line in _failures(run):
-        print(line, file=sys.stderr)
+    for line in failure_lines(run):
+        print(f"failed: {line}", file=sys.stderr)
 
 
 def _shown(figure: Figure) -> bool:
@@ -53,9 +52,4 @@ def _heading(figure: Figure) -> str:
 def _cell(made: Figures, figure: Figure) -> str:
     text = wording.quantity(figure.estimate.median, figure.unit)
     ratio = made.ratio(figure, wording.BASE)
-    return f"{text} ({wording.digits(ratio.median)})" if ratio and figure.route.path != FLOOR else text
-
-
-def _failures(run: Run) -> Iterator[str]:
-    for failure in run.failures:
-        yield f"failed: {failure_line(failure)}"
+    return f"{text} ({wording.share(ratio)})" if ratio and figure.route.path != FLOOR else text

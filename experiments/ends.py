@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from experiments.measurements import Route
 from experiments.scenario import NODE_TO_POD, POD_TO_SERVICE, SAME_NODE, Server, Traffic
 from k8sshim.client import PODS, SERVICES, Client
-from k8sshim.errors import BadInput
+from k8sshim.errors import BadInput, PodwireError
 from k8sshim.objects import Key, Pod, Service
 from lab.inventory import netns_of
+from lab.waiting import wait_until
+
+_READY_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,10 @@ class Ends:
 
 
 def find(client: Client, traffic: Traffic) -> dict[Route, Ends]:
-    """The ends of every path of the experiment. Raises BadInput where the manifests do not have what it names."""
+    """The ends of every path of the experiment.
+
+    Raises BadInput where the manifests do not have what it names, PodwireError where that does not become ready.
+    """
     sender = _pod(client, traffic.client)
     return {route: ends for server in traffic.servers for route, ends in _to(client, traffic, sender, server)}
 
@@ -42,10 +48,19 @@ def _to(client: Client, traffic: Traffic, sender: Pod, server: Server) -> Iterat
 
 
 def _pod(client: Client, key: Key) -> Pod:
-    raw = client.get(PODS, key)
-    if raw is None:
-        raise BadInput.of("the scenario names it, its manifests have no such pod", object=f"Pod {key}")
-    return Pod.parse(raw)
+    """The pod, once it is ready and has its address."""
+    seen: list[Pod] = []
+
+    def ready() -> bool:
+        raw = client.get(PODS, key)
+        if raw is None:
+            raise BadInput.of("the scenario names it, its manifests have no such pod", object=f"Pod {key}")
+        seen.append(Pod.parse(raw))
+        return seen[-1].ready and bool(seen[-1].ip)
+
+    if not wait_until(ready, _READY_S):
+        raise PodwireError(f"Pod {key}: not ready: {seen[-1].phase}, address {seen[-1].ip or 'none'}")
+    return seen[-1]
 
 
 def _service_address(client: Client, key: Key) -> str:

@@ -14,7 +14,7 @@ from experiments.floors import floors
 from experiments.inside import Sandbox
 from experiments.measurements import Measurement, Route
 from experiments.measuring import Measured, measure, warm_up
-from experiments.results import Run
+from experiments.results import Labels, Run
 from experiments.scenario import FLOOR
 from experiments.traffic import Meter
 from k8sshim.client import Client
@@ -63,6 +63,12 @@ def run(prepared: Prepared, observer: Observer) -> Run:
     )
 
 
+def missing(run: Run) -> list[Labels]:
+    """What was to be measured, and of which no reading worked."""
+    taken = {(one.metric, one.labels) for one in run.readings}
+    return [labels for metric, labels in {(one.metric, one.labels) for one in run.failures} - taken]
+
+
 @contextmanager
 def _lab(prepared: Prepared, token: str, observer: Observer) -> Iterator[Lab]:
     """The scenario's lab, for as long as the context lasts."""
@@ -89,7 +95,7 @@ def _measure(lab: Lab, prepared: Prepared, observer: Observer) -> tuple[Measured
         meter = Meter(sandbox, one.traffic, mtu)
         warm_up(meter, measurements.measurements(one.traffic), routes, observer.warming_up)
         planned = measurements.schedule(one.traffic, one.pace.repetitions, one.seed)
-        measured = measure(meter, planned, routes, one.pace.seconds, observer.reading)
+        measured = measure(meter, planned, routes, one.pace, observer.reading)
         within = environment.lab(sandbox, plan, next(iter(routes.values())))
     return measured, within
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from experiments.results import Labels, labels
-from experiments.scenario import FLOOR, TCP, UDP, Scenario, Traffic
+from experiments.scenario import FLOOR, TCP, UDP, Pace, Scenario, Traffic
 
 THROUGHPUT, LATENCY, LOSS = "throughput", "latency", "loss"
-OVERHEAD_S = 0.12  # of a reading: to enter the sandbox, to start the tool, to exchange results
+OVERHEAD_S = 0.08  # of a reading: to enter the sandbox, to start the tool, to exchange results
 WARM_UP_S = 0.25  # a measurement's first, uncounted reading
-START_S, STOP_S, REPORT_S = 10.0, 1.0, 6.0  # lab up with its pods, lab down, plots and report
+START_S, STOP_S, REPORT_S = 8.0, 1.0, 5.0  # lab up with its pods, lab down, plots and report
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,22 @@ def schedule(traffic: Traffic, repetitions: int, seed: int) -> list[tuple[int, M
     return planned
 
 
-def measuring_s(readings: int, seconds: float) -> float:
-    """How long so many readings take."""
-    return readings * (seconds + OVERHEAD_S)
+def seconds_of(measurement: Measurement, pace: Pace) -> float:
+    """How long packets are sent for one reading."""
+    if measurement.metric == LATENCY:
+        return pace.latency_s
+    return pace.tcp_s if measurement.protocol == TCP else pace.udp_s
+
+
+def reading_s(measurement: Measurement, pace: Pace) -> float:
+    """How long a reading takes."""
+    return seconds_of(measurement, pace) + OVERHEAD_S
 
 
 def expected_s(scenario: Scenario) -> float:
     """How long the whole run takes, from the command to the report."""
     once = measurements(scenario.traffic)
-    readings = measuring_s(len(once) * scenario.pace.repetitions, scenario.pace.seconds)
+    readings = sum(reading_s(one, scenario.pace) for one in once) * scenario.pace.repetitions
     return START_S + len(once) * WARM_UP_S + readings + STOP_S + REPORT_S
 
 

@@ -12,9 +12,10 @@ from functools import partial
 
 from experiments.ends import Ends
 from experiments.machine import Watch
-from experiments.measurements import WARM_UP_S, Measurement, Route
+from experiments.measurements import WARM_UP_S, Measurement, Route, seconds_of
 from experiments.parse import ToolFailed
 from experiments.results import Failure, Reading, Sample
+from experiments.scenario import Pace
 from experiments.traffic import Meter, Taken
 from lab.waiting import wait_until
 
@@ -54,7 +55,7 @@ def measure(
     meter: Meter,
     schedule: Sequence[tuple[int, Measurement]],
     ends: Mapping[Route, Ends],
-    seconds: float,
+    pace: Pace,
     announce: Announce,
 ) -> Measured:
     """Every reading of the schedule, in its order."""
@@ -66,6 +67,7 @@ def measure(
             for attempt in range(1, ATTEMPTS + 1):
                 try:
                     with watch.window() as window:
+                        seconds = seconds_of(measurement, pace)
                         taken = meter.take(measurement, ends[measurement.route], repetition, seconds)
                 except ToolFailed as error:
                     about = (measurement.metric, repetition, measurement.labels)

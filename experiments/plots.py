@@ -18,6 +18,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
 from experiments import wording
@@ -25,7 +26,8 @@ from experiments.measurements import LATENCY, LOSS, THROUGHPUT
 from experiments.scenario import FLOOR, TCP, UDP
 from experiments.summary import Figure, Figures
 
-BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#7a7a7a", "#222222"
+BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#6a6a6a", "#222222"
+_PERCENTILE_COLOURS = (BLUE, INK, ORANGE)
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -68,7 +70,7 @@ def draw(figures: Figures, folder: Path) -> list[Drawn]:
             "latency", "Request-response latency", "Round-trip times: percentiles 50, 90 and 99 of every path"
         )
         plots.append((drawn, lambda of=measured: _latency(of)))  # type: ignore[misc]
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(_STYLE):  # type: ignore[arg-type]  # its type lists every key
         for drawn, make in plots:
             _save(make(), folder / drawn.name)
     return [drawn for drawn, _ in plots]
@@ -86,12 +88,13 @@ def _throughput(figures: Figures, measured: Sequence[Figure]) -> Canvas:
         base = next((one for one in panel if one.route == wording.BASE), None)
         for y, one in enumerate(panel):
             _marks(ax, y, one, scale, _colour(one))
-            ax.text(1.01, y, _beside(figures, one), transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+            _aside(ax, y, 6, _beside(figures, one))
         if base:
             ax.axvline(base.estimate.median / scale, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
         ax.set_title(f"{panel[0].label('protocol')}, {wording.streams(count)}")
-        ax.text(1.01, 1.0, "median, × floor", transform=ax.transAxes, fontsize=8, color=GREY, va="bottom")
+        _aside(ax, -0.75, 6, "median, × actions=normal", color=GREY, fontsize=8)
         ax.set_xlim(0, top / scale * 1.04)
+        ax.tick_params(axis="x", labelbottom=True)
     axes[-1].set_xlabel(f"{unit} received; each dot a reading; dashed: Open vSwitch with actions=normal")
     return canvas
 
@@ -99,7 +102,7 @@ def _throughput(figures: Figures, measured: Sequence[Figure]) -> Canvas:
 def _beside(figures: Figures, figure: Figure) -> str:
     text = wording.quantity(figure.estimate.median, figure.unit)
     if figure.route.path != FLOOR and (ratio := figures.ratio(figure, wording.BASE)):
-        text += f", ×{wording.digits(ratio.median)}"
+        text += f", ×{wording.share(ratio)}"
     loss = figures.one(LOSS, figure.route, protocol=UDP, streams=figure.label("streams") or 1)
     if figure.label("protocol") == UDP and loss:
         text += f", {wording.digits(loss.estimate.median)} % lost"
@@ -107,22 +110,22 @@ def _beside(figures: Figures, figure: Figure) -> str:
 
 
 def _latency(measured: Sequence[Figure]) -> Canvas:
-    """Percentiles of a path side by side on its row, on a logarithmic scale."""
+    """Percentiles of a path on its row, on a logarithmic scale; their values beside it, in the marks' colours."""
     routes = list(dict.fromkeys(one.route for one in measured))
     canvas, (ax,) = _canvas([len(routes)])
     _rows(ax, [next(one for one in measured if one.route == route) for route in routes])
-    shades = {50: BLUE, 90: "#56B4E9", 99: ORANGE}
-    for one in measured:
-        y, percentile = routes.index(one.route), int(one.label("percentile") or 50)
-        _marks(ax, y, one, 1.0, shades.get(percentile, INK))
-        name = f"p{percentile}\n" if y == 0 else ""
-        label = f"{name}{wording.quantity(one.estimate.median, one.unit)}"
-        place: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 8, "color": shades.get(percentile, INK)}
-        ax.annotate(label, (one.estimate.median, y), xytext=(0, 7), textcoords="offset points", **place)
+    percentiles = sorted({int(one.label("percentile") or 50) for one in measured})
+    for column, percentile in enumerate(percentiles):
+        colour, points = _PERCENTILE_COLOURS[column % len(_PERCENTILE_COLOURS)], 54 + 56 * column
+        _aside(ax, -0.75, points, f"p{percentile}", color=colour, weight="bold", ha="right")
+        for one in (one for one in measured if one.label("percentile") == percentile):
+            y = routes.index(one.route)
+            _marks(ax, y + 0.24 * (column - (len(percentiles) - 1) / 2), one, 1.0, colour, small=True)
+            _aside(ax, y, points, wording.quantity(one.estimate.median, one.unit), color=colour, ha="right")
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.quantity(value, "us")))
-    ax.set_xlabel("round-trip time of a small UDP request, logarithmic; each dot the percentile of one reading")
-    ax.set_ylim(len(routes) - 0.5, -0.9)
+    ax.set_title("Round-trip time, percentiles 50, 90 and 99")
+    ax.set_xlabel("of a small UDP request and its reply, logarithmic; each dot the percentile of one reading")
     return canvas
 
 
@@ -131,6 +134,8 @@ def _canvas(rows: Sequence[int]) -> tuple[Canvas, list[Axes]]:
     canvas, axes = plt.subplots(
         len(rows), 1, figsize=(_WIDTH_IN, height), sharex=True, squeeze=False, height_ratios=rows, layout="constrained"
     )
+    if isinstance(engine := canvas.get_layout_engine(), ConstrainedLayoutEngine):
+        engine.set(h_pad=0.12)
     return canvas, [ax for (ax,) in axes]
 
 
@@ -145,15 +150,22 @@ def _rows(ax: Axes, figures: Sequence[Figure]) -> None:
             ax.axhspan(y - 0.5, y + 0.5, color="#f4f4f4", zorder=-1, linewidth=0)
 
 
-def _marks(ax: Axes, y: int, figure: Figure, scale: float, colour: str) -> None:
-    """The readings as dots below, their median and interval on the row's line."""
+def _marks(ax: Axes, y: float, figure: Figure, scale: float, colour: str, *, small: bool = False) -> None:
+    """The readings as dots, their median and interval; the dots below the line where there is room."""
     values = [value / scale for _, value in figure.values]
-    known = figure.estimate
-    ax.plot(values, [y + 0.2] * len(values), "o", color=colour, alpha=0.45, markersize=4, markeredgewidth=0)
+    known, below, length = figure.estimate, 0.0 if small else 0.2, 8 if small else 13
     ax.plot(
-        [known.low / scale, known.high / scale], [y, y], color=colour, linewidth=3, alpha=0.4, solid_capstyle="butt"
+        [known.low / scale, known.high / scale], [y, y], color=colour, linewidth=3, alpha=0.3, solid_capstyle="butt"
     )
-    ax.plot([known.median / scale], [y], "|", color=colour, markersize=13, markeredgewidth=2.6)
+    ax.plot(values, [y + below] * len(values), "o", color=colour, alpha=0.45, markersize=3.8, markeredgewidth=0)
+    ax.plot([known.median / scale], [y], "|", color=colour, markersize=length, markeredgewidth=2.6)
+
+
+def _aside(ax: Axes, y: float, points: float, text: str, **given: Any) -> None:
+    """Text on a row's height, so many points to the right of the axes."""
+    look: dict[str, Any] = {"va": "center", "fontsize": 9, **given}
+    place = (1.0, y)
+    ax.annotate(text, place, (points, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points", **look)
 
 
 def _colour(figure: Figure) -> str:

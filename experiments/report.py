@@ -18,6 +18,7 @@ from experiments.summary import Figure, Figures, figures, floor_routes, route_of
 from k8sshim.errors import PodwireError
 
 PAGE = "report.html"
+_DETAIL = ("protocol", "streams")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def render(run: Run, made: Figures, images: list[tuple[Drawn, str]]) -> str:
         images=images,
         floors=[wording.route(route).removeprefix("floor: ") for route in floor_routes()],
         tables=list(tables(made)),
-        failures=[failure_line(failure) for failure in run.failures],
+        failures=list(failure_lines(run)),
         repeat=repeat(run),
         environment=list(_environment(run)),
     )
@@ -88,12 +89,16 @@ def tables(made: Figures) -> Iterator[Table]:
         yield Table(_title(of[0]), tuple(_row(made, one) for one in of))
 
 
-def failure_line(failure: Failure) -> str:
-    """A failed reading in one line."""
-    detail = " ".join(str(value) for name, value in failure.labels if name in ("protocol", "streams"))
-    where = wording.route(route_of(failure.labels))
-    which = f"repetition {failure.repetition + 1}, attempt {failure.attempt}"
-    return f"{where}, {failure.metric} {detail}, {which}: {failure.message}"
+def failure_lines(run: Run) -> Iterator[str]:
+    """Failed attempts, those of one measurement together, with the last one's message in the tool's words."""
+    groups: dict[tuple[str, Labels], list[Failure]] = {}
+    for failure in run.failures:
+        groups.setdefault((failure.metric, failure.labels), []).append(failure)
+    for (metric, labels), failures in groups.items():
+        detail = " ".join(f"×{value}" if name == "streams" else str(value) for name, value in labels if name in _DETAIL)
+        taken = sum(one.metric == metric and one.labels == labels for one in run.readings)
+        count = f"{len(failures)} attempt{'' if len(failures) == 1 else 's'} failed, {taken} readings were taken"
+        yield f"{wording.route(route_of(labels))}, {metric} {detail}: {count}; the last failure: {failures[-1].message}"
 
 
 def repeat(run: Run) -> str:
@@ -120,14 +125,14 @@ def _row(made: Figures, figure: Figure) -> Row:
         median=wording.quantity(known.median, figure.unit),
         interval=wording.interval(known, figure.unit),
         n=known.n,
-        ratios=tuple(f"{wording.digits(one.median)} ({wording.interval(one)})" if one else "" for one in ratios),
+        ratios=tuple(wording.ratio(one) if one else "" for one in ratios),
         loss=f"{wording.digits(loss.estimate.median)} %" if loss else "",
         limited=2 * figure.busy > known.n,
     )
 
 
 def _loss_labels(labels: Labels) -> dict[str, str | int]:
-    return {name: value for name, value in labels if name in ("protocol", "streams")}
+    return {name: value for name, value in labels if name in _DETAIL}
 
 
 def _environment(run: Run) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -57,10 +57,17 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often and how long."""
+    """How often, and how long a reading lasts."""
 
     repetitions: int = 5
-    seconds: float = 1.0  # a reading
+    tcp_s: float = 1.0  # short ones see single retransmission timeouts, of 0.2 s each
+    udp_s: float = 1.0
+    latency_s: float = 1.0
+
+    @property
+    def seconds(self) -> Raw:
+        """As the scenario has it."""
+        return {"tcp": self.tcp_s, "udp": self.udp_s, "latency": self.latency_s}
 
 
 @dataclass(frozen=True)
@@ -169,8 +176,20 @@ def _parse_cluster(spec: Fields) -> Raw | str:
 
 
 def _parse_pace(fields: Fields, default: Pace) -> Pace:
+    """`secondsPerReading` is one number for all, or one each for `tcp`, `udp` and `latency`."""
     repetitions = fields.integer("repetitions", default.repetitions, 1, MAX_REPETITIONS)
-    return Pace(repetitions, number(fields, "secondsPerReading", default.seconds, MIN_SECONDS, MAX_SECONDS))
+    if not isinstance(fields.raw.get("secondsPerReading"), dict):
+        seconds = number(fields, "secondsPerReading", 0.0, MIN_SECONDS, MAX_SECONDS)
+        return Pace(repetitions, seconds, seconds, seconds) if seconds else replace(default, repetitions=repetitions)
+    each = fields.fields("secondsPerReading")
+    pace = Pace(
+        repetitions,
+        number(each, "tcp", default.tcp_s, MIN_SECONDS, MAX_SECONDS),
+        number(each, "udp", default.udp_s, MIN_SECONDS, MAX_SECONDS),
+        number(each, "latency", default.latency_s, MIN_SECONDS, MAX_SECONDS),
+    )
+    each.close()
+    return pace
 
 
 def _parse_quick(quick: Fields, pace: Pace) -> Pace:

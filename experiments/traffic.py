@@ -1,6 +1,6 @@
 """Moves packets and measures them: iperf3 for throughput, irtt for request-response latency.
 
-iperf3 takes whole seconds alone, so a reading is a number of bytes instead: what the route moved the last time, for as
+iperf3 takes whole seconds alone, so a reading is a number of bytes instead: what the route has moved so far, for as
 long as the reading is to last. irtt sends a small request at a fixed interval and keeps the time of every reply.
 """
 
@@ -23,8 +23,7 @@ SERVERS = (
 )
 REQUEST_BYTES = 64
 UDP_HEADERS = 28 + 12  # IPv4 and UDP, and room for a TCP header's options: datagrams as long as TCP's segments
-_FIRST_BYTES = 25_000_000  # of TCP, before anything is known of a route
-_MIN_BYTES = 1_000_000
+_MIN_BYTES = 50_000_000  # of TCP: less is over before it runs, or waits out one retransmission timeout
 _CONNECT_MS = 2000
 _PATIENCE = 5.0  # how many times longer than planned a reading may take, and seconds beside
 
@@ -44,7 +43,7 @@ class Meter:
         self._sandbox = sandbox
         self._traffic = traffic
         self._datagram = mtu - UDP_HEADERS
-        self._mbit_per_s: dict[Measurement, float] = {}
+        self._mbit_per_s: dict[Measurement, list[float]] = {}
 
     def take(self, measurement: Measurement, ends: Ends, repetition: int, seconds: float) -> Taken:
         """One reading of about so many seconds. Raises ToolFailed with the tool's message."""
@@ -56,7 +55,7 @@ class Meter:
         argv = self._iperf3(measurement, ends, seconds)
         done = self._sandbox.run(argv, netns=ends.netns, timeout_s=seconds * _PATIENCE + _PATIENCE)
         read = parse.throughput(done.stdout, done.stderr, done.code)
-        self._mbit_per_s[measurement] = read.mbit_per_s
+        self._mbit_per_s.setdefault(measurement, []).append(read.mbit_per_s)
         samples = [Sample(THROUGHPUT, "Mbit/s", round(read.mbit_per_s, 3), repetition, measurement.labels)]
         if read.loss_percent is not None:
             samples.append(Sample(LOSS, "%", round(read.loss_percent, 4), repetition, measurement.labels))
@@ -70,8 +69,8 @@ class Meter:
             offered = self._traffic.udp_mbit_per_s * 1e6
             rate = ["--bitrate", str(round(offered / streams)), "--length", str(self._datagram)]
             return [*argv, "--udp", *rate, "--bytes", str(round(offered * seconds / 8))]
-        known = self._mbit_per_s.get(measurement)
-        size = known * 1e6 * seconds / 8 if known else _FIRST_BYTES
+        known = self._mbit_per_s.get(measurement, [0.0])
+        size = quantile(known, 0.5) * 1e6 * seconds / 8
         return [*argv, "--bytes", str(max(_MIN_BYTES, round(size)))]
 
     def _latency(self, measurement: Measurement, ends: Ends, repetition: int, seconds: float) -> Taken:

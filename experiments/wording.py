@@ -48,11 +48,7 @@ def streams(count: str | int | None) -> str:
 
 def digits(value: float) -> str:
     """Three significant digits, without an exponent: what readings of a busy machine are worth."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def quantity(value: float, unit: str) -> str:
@@ -65,7 +61,9 @@ def quantity(value: float, unit: str) -> str:
 
 
 def interval(of: Estimate, unit: str = "") -> str:
-    """The ends of an estimate's interval, in the unit of its median."""
+    """The ends of an estimate's interval, in the unit of its median; of a single reading there is none."""
+    if of.n == 1:
+        return "–"
     low, high = (quantity(end, unit) if unit else digits(end) for end in (of.low, of.high))
     if low.rpartition(" ")[2] == high.rpartition(" ")[2] and unit:
         low = low.rpartition(" ")[0]
@@ -95,10 +93,10 @@ def headline(figures: Figures) -> Iterator[str]:
     if tcp := figures.one(THROUGHPUT, across, protocol=TCP, streams=1):
         yield f"Pod to pod across nodes, one TCP stream: {_with_floor(figures, tcp)}."
     served = figures.one(THROUGHPUT, service, protocol=TCP, streams=1)
-    if served and (ratio := figures.ratio(served, across)):
+    if served and (part := figures.ratio(served, across)):
         yield (
             f"Through a Service across nodes: {quantity(served.estimate.median, served.unit)}, "
-            f"{digits(ratio.median)} of what goes from pod to pod ({interval(ratio)})."
+            f"{ratio(part)} of what goes from pod to pod."
         )
     if trip := figures.one(LATENCY, across, percentile=50):
         tail = figures.one(LATENCY, across, percentile=99)
@@ -114,9 +112,8 @@ def headline(figures: Figures) -> Iterator[str]:
 
 def limits(figures: Figures) -> Iterator[str]:
     """Where a figure shows the machine and not the network."""
-    measured = [
-        one for one in figures.all if one.metric in (THROUGHPUT, LATENCY) and one.label("percentile") in (None, 50)
-    ]
+    shown = [one for one in figures.all if one.metric in (THROUGHPUT, LATENCY)]
+    measured = [one for one in shown if one.label("percentile") in (None, 50)]
     busy = [one for one in measured if 2 * one.busy > len(one.values)]
     late = [one for one in measured if 2 * one.late > len(one.values)]
     for metric in (THROUGHPUT, LATENCY):
@@ -124,21 +121,33 @@ def limits(figures: Figures) -> Iterator[str]:
         if full := [one for one in of if one in busy]:
             which = f"every {metric} figure" if len(full) == len(of) else f"{len(full)} of {len(of)} {metric} figures"
             yield (
-                f"All cores were busy during most readings of {which} (▲ in the tables): what they show is this "
-                "machine's limit, not the network's. Ratios to floors of the same run hold all the same."
+                f"All cores were busy during most readings of {which} (▲ in the tables): they show this machine's "
+                "limit, not the network's. Ratios to floors of the same run hold all the same."
             )
     if late:
         yield (
-            f"The experiment's own clock woke up more than {LATE_MS:.0f} ms late during most readings of {len(late)} of "
-            f"{len(measured)} figures: other work had the processors, and the tails of latency are the machine's."
+            f"The experiment's own clock woke up more than {LATE_MS:.0f} ms late during most readings of {len(late)} "
+            f"of {len(measured)} figures: other work had the processors, and the tails of latency are the machine's."
         )
     if not busy and not late:
         yield "No figure was taken at the machine's limit: in most readings some processor time was left."
 
 
+def share(of: Estimate) -> str:
+    """A ratio's median."""
+    return f"{of.median:.2f}"
+
+
+def ratio(of: Estimate) -> str:
+    """A ratio with its interval."""
+    return f"{of.median:.2f} ({of.low:.2f} – {of.high:.2f})" if of.n > 1 else share(of)
+
+
 def _with_floor(figures: Figures, figure: Figure) -> str:
     """A figure, and how it stands to the switch without flows."""
     text = f"{quantity(figure.estimate.median, figure.unit)} at the median"
-    if ratio := figures.ratio(figure, BASE):
-        text += f", {digits(ratio.median)} of the same switch with actions=normal ({interval(ratio)})"
+    if part := figures.ratio(figure, BASE):
+        against = "times what" if figure.metric == LATENCY else "of what"
+        verb = "takes" if figure.metric == LATENCY else "moves"
+        text += f", {ratio(part)} {against} the same switch {verb} with actions=normal"
     return text

@@ -59,7 +59,7 @@ class Client:
     def get(self, resource: Resource, key: Key) -> Raw | None:
         """One object, or None where there is none."""
         try:
-            return _object(self._request("GET", resource.path(key)))
+            return failures.decoded(self._request("GET", resource.path(key)))
         except Absent:
             return None
 
@@ -76,7 +76,7 @@ class Client:
         params = {name: value for name, value in asked.items() if value}
         items: list[Raw] = []
         while True:
-            page = _object(self._request("GET", resource.collection(namespace), params=params))
+            page = failures.decoded(self._request("GET", resource.collection(namespace), params=params))
             for item in page.get("items") or ():  # the items of a list come without these two, says the API
                 items.append({"apiVersion": resource.api_version, "kind": resource.kind, **item})
             metadata = page.get("metadata") or {}
@@ -86,15 +86,15 @@ class Client:
 
     def create(self, resource: Resource, raw: Raw) -> Raw:
         """Create an object. Raises Conflict where one of that name exists."""
-        return _object(self._request("POST", resource.collection(Key.of(raw).namespace), body=raw))
+        return failures.decoded(self._request("POST", resource.collection(Key.of(raw).namespace), body=raw))
 
     def update(self, resource: Resource, raw: Raw) -> Raw:
         """Replace an object. Raises Conflict where it changed since `raw` was read, Absent where it is gone."""
-        return _object(self._request("PUT", resource.path(Key.of(raw)), body=raw))
+        return failures.decoded(self._request("PUT", resource.path(Key.of(raw)), body=raw))
 
     def update_status(self, resource: Resource, raw: Raw) -> Raw:
         """Replace an object's status alone; raises as `update`."""
-        return _object(self._request("PUT", resource.path(Key.of(raw), "status"), body=raw))
+        return failures.decoded(self._request("PUT", resource.path(Key.of(raw), "status"), body=raw))
 
     def patch(
         self,
@@ -107,13 +107,17 @@ class Client:
     ) -> Raw:
         """Change parts of an object. `strategy` is merge (RFC 7396), strategic, or json (RFC 6902)."""
         media_type = _STRATEGIES[strategy].value
-        return _object(self._request("PATCH", resource.path(key, subresource), body=patch, media_type=media_type))
+        return failures.decoded(
+            self._request("PATCH", resource.path(key, subresource), body=patch, media_type=media_type)
+        )
 
     def delete(self, resource: Resource, key: Key, *, grace_period_s: int | None = None) -> Raw | None:
         """Delete an object; None where there was none. Returns the object, or a Status, as the server says."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": grace_period_s}
         try:
-            return _object(self._request("DELETE", resource.path(key), body=None if grace_period_s is None else body))
+            return failures.decoded(
+                self._request("DELETE", resource.path(key), body=None if grace_period_s is None else body)
+            )
         except Absent:
             return None
 
@@ -157,7 +161,7 @@ class Client:
             response = self._http.request(
                 method, path, params=params, content=content, headers=headers, timeout=timeout_s
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise failures.unreachable(self.url, error) from error
         if response.is_success:
             return response.content
@@ -173,8 +177,3 @@ def _config(kubeconfig: Path) -> SingleConfig:
     if config is None or config.user is None:
         raise BadInput.of("names no user for its current context", file=str(kubeconfig))
     return config
-
-
-def _object(content: bytes) -> Raw:
-    raw: Raw = json.loads(content)
-    return raw

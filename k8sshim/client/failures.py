@@ -29,6 +29,15 @@ _ERRORS: dict[int, type[PodwireError]] = {
 }
 
 
+def decoded(content: bytes) -> Raw:
+    """The JSON of an answer. Raises PodwireError where it is none."""
+    try:
+        raw: Raw = json.loads(content)
+    except ValueError as error:
+        raise PodwireError(f"the API server's answer is no JSON: {error}") from error
+    return raw
+
+
 def unreachable(url: str, error: Exception) -> Unreachable:
     """The connection failed."""
     return Unreachable(f"the API server at {url} does not answer: {error or type(error).__name__}")

@@ -110,18 +110,24 @@ class Informer:
         return self._ended.wait(timeout_s)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                if not self._version:
-                    self._list()
-                self._follow()
-            except Expired:
-                self._version = ""
-            except PodwireError as error:
-                log.warning("%s: %s; trying again in %.2f s", self._resource.plural, error, self._pause_s)
-                self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
-            self._stopping.wait(self._pause_s)
-        self._ended.set()
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+                self._stopping.wait(self._pause_s)
+        finally:
+            self._ended.set()
+
+    def _turn(self) -> None:
+        """List if need be, then watch for as long as it goes."""
+        try:
+            if not self._version:
+                self._list()
+            self._follow()
+        except Expired:
+            self._version = ""
+        except PodwireError as error:
+            log.warning("%s: %s; trying again in %.2f s", self._resource.plural, error, self._pause_s)
+            self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
 
     def _list(self) -> None:
         items, version = self._client.list(self._resource, self._namespace, self._labels, fields=self._fields)

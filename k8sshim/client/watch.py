@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -38,7 +37,7 @@ class Watch:
         self.close()
 
     def __iter__(self) -> Iterator[tuple[str, Raw]]:
-        """Raises Expired, Unreachable, and what else the server answers."""
+        """Raises Expired, Unreachable, and PodwireError for what else the server answers."""
         timeout = httpx.Timeout(_PATIENCE_S, read=WATCH_S + _PATIENCE_S)
         with ExitStack() as stack:
             try:
@@ -50,7 +49,7 @@ class Watch:
                     raise failures.of_answer(self._response.status_code, self._response.read())
                 for line in _lines(self._response.iter_bytes()):
                     yield _event(line)
-            except (httpx.TransportError, httpx.StreamError) as error:
+            except (httpx.RequestError, httpx.StreamError) as error:
                 if not self._closed:
                     raise failures.unreachable(self._url, error) from error
 
@@ -76,7 +75,7 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _event(line: bytes) -> tuple[str, Raw]:
-    event = json.loads(line)
+    event = failures.decoded(line)
     if event["type"] == "ERROR":
         raise failures.of_status(int(event["object"].get("code") or 500), event["object"])
     return event["type"], event["object"]

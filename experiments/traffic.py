@@ -23,7 +23,7 @@ SERVERS = (
 )
 REQUEST_BYTES = 64
 UDP_HEADERS = 28 + 12  # IPv4 and UDP, and room for a TCP header's options: datagrams as long as TCP's segments
-_MIN_BYTES = 50_000_000  # of TCP: less is over before it runs, or waits out one retransmission timeout
+_MIN_BYTES = 20_000_000  # of TCP: less is over before it runs, or waits out one retransmission timeout
 _CONNECT_MS = 2000
 _PATIENCE = 5.0  # how many times longer than planned a reading may take, and seconds beside
 

@@ -1,0 +1,1 @@
+"""Benchmarks: the figures that podwire promises, measured on this machine beside a floor of the same run."""

@@ -7,7 +7,6 @@ here: a pod's flows depend on its node, a Service's on its slices, and all on th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from itertools import groupby
 
 from k8sshim.objects import Cluster, EndpointSlice, Key, Node, Pod, Service, Switch
@@ -77,36 +76,40 @@ class Desired:
         """The names that cookies are explained by."""
         return [subject(unit) for unit in self._rules]
 
-    def _concerned(self, kind: str, key: Key, before: View | None, after: View | None) -> Iterator[Unit]:
-        """The units whose flows an object is part of."""
-        views = [view for view in (before, after) if view is not None]
-        if kind == "Cluster":
-            yield from self._take_cluster(after)
-        elif kind == "Node":
-            yield (kind, key)
-            yield from (("Pod", pod) for pod in sorted(self._pods_of[key.name]))
-        elif kind == "Pod":
-            for view in views:
-                assert isinstance(view, Pod)
-                (self._pods_of[view.node].add if view is after else self._pods_of[view.node].discard)(key)
-            yield (kind, key)
-        elif kind == "EndpointSlice":
-            for view in views:
-                assert isinstance(view, EndpointSlice)
-                if view.service:
-                    (self._slices_of[view.service].add if view is after else self._slices_of[view.service].discard)(key)
-                    yield ("Service", view.service)
-        else:
-            yield (kind, key)
+    def _concerned(self, kind: str, key: Key, before: View | None, after: View | None) -> list[Unit]:
+        """The units whose flows an object is part of; what refers to what is noted before any of them is worked out."""
+        if isinstance(after, Cluster) or isinstance(before, Cluster):
+            return self._take_cluster(after)
+        self._refer(key, before, here=False)
+        self._refer(key, after, here=True)
+        if kind == "EndpointSlice":
+            views = (before, after)
+            return [
+                ("Service", name)
+                for name in {one.service: None for one in views if isinstance(one, EndpointSlice)}
+                if name
+            ]
+        pods = sorted(self._pods_of[key.name]) if kind == "Node" else []
+        return [(kind, key), *(("Pod", pod) for pod in pods)]
 
-    def _take_cluster(self, view: View | None) -> Iterator[Unit]:
+    def _refer(self, key: Key, view: View | None, *, here: bool) -> None:
+        """Note, or forget, which node a pod and which Service a slice belongs to."""
+        referred: set[Key] = set()
+        if isinstance(view, Pod):
+            referred = self._pods_of[view.node]
+        elif isinstance(view, EndpointSlice) and view.service:
+            referred = self._slices_of[view.service]
+        (referred.add if here else referred.discard)(key)
+
+    def _take_cluster(self, view: View | None) -> list[Unit]:
         """The network itself is another: everything is worked out anew."""
         self.cluster = view if isinstance(view, Cluster) else None
         self._topology = Topology(self.cluster) if self.cluster else None
-        for kind in ("Cluster", "Node", "Pod", "Service"):
-            yield from ((kind, key) for key in sorted(self._views[kind].keys() | self._kept(kind)))
+        kinds = ("Cluster", "Node", "Pod", "Service")
+        return [(kind, key) for kind in kinds for key in sorted(self._views[kind].keys() | self._kept(kind))]
 
     def _kept(self, kind: str) -> set[Key]:
+        """The keys of a kind that have flows, though their objects may be gone."""
         return {key for unit, key in self._intents if unit == kind}
 
     def _work_out(self, unit: Unit, changes: Changes) -> None:

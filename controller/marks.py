@@ -33,7 +33,7 @@ class Mark:
     def text(self, value: int) -> str:
         """A value as a person reads it."""
         names = {number: name for name, number in self.values}
-        return names.get(value) or (f"{value:#x}" if value > 9 else str(value))
+        return names.get(value) or (f"{value:#x}" if value > 0xFFFF else str(value))
 
 
 class Source(IntEnum):

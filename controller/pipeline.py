@@ -69,9 +69,9 @@ def _mark(mark: marks.Mark) -> tuple[str, ...]:
 def _cookies() -> str:
     return f"""## Cookies
 
-Feature (8 bits), digest of the object's kind, namespace and name ({marks.OBJECT_BITS} bits), digest of the flow's text
-({marks.CONTENT_BITS} bits). So a switch's tables and cookies say what it holds, and `marks.explain` names the object that
-a flow was written for. The digest of a group's content stands in a `note` action of its first bucket.
+Feature (8 bits), digest of the object's kind and name ({marks.OBJECT_BITS} bits), digest of the flow's text
+({marks.CONTENT_BITS} bits). So a switch's tables and cookies say what it holds, and `marks.explain` names the object
+that a flow was written for. The digest of a group's content stands in a `note` action of its first bucket.
 """
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
+from typing import Any
 
 from k8sshim.client import PODS
 from k8sshim.controllers.world import World, controller_uid
@@ -93,9 +94,16 @@ def generated(owner: Raw, suffix: Callable[[], str]) -> str:
 def hash_of(template: Raw) -> str:
     """The hash of a pod template, as pod-template-hash and controller-revision-hash have it: FNV-1a, safely encoded."""
     value = 0x811C9DC5
-    for byte in json.dumps(template, sort_keys=True).encode():
+    for byte in json.dumps(without_nulls(template), sort_keys=True).encode():
         value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
     return "".join(SUFFIX_ALPHABET[ord(digit) % len(SUFFIX_ALPHABET)] for digit in str(value))
+
+
+def without_nulls(value: Any) -> Any:
+    """JSON without the fields that are null: clients with types of their own write `creationTimestamp: null`."""
+    if isinstance(value, dict):
+        return {name: without_nulls(each) for name, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 def deletion(pod: Raw) -> Delete:

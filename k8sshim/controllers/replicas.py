@@ -102,6 +102,8 @@ def surplus(active: list[Raw], count: int, now: datetime) -> list[Raw]:
     """The pods to delete first: those of least use, in Kubernetes' order (`ActivePodsWithRanks`): without a node,
     pending, not ready, of the lowest deletion cost, where most of their like run on the node, ready for the shortest
     time, youngest."""
+    if count <= 0:
+        return []
     on_node = Counter((pod.get("spec") or {}).get("nodeName") for pod in active)
 
     def worth(pod: Raw) -> tuple[object, ...]:
@@ -117,7 +119,7 @@ def surplus(active: list[Raw], count: int, now: datetime) -> list[Raw]:
             pod["metadata"]["name"],
         )
 
-    return sorted(active, key=worth)[: max(count, 0)]
+    return sorted(active, key=worth)[:count]
 
 
 def _cost(pod: Raw) -> int:

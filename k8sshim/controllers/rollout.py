@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from k8sshim.client import REPLICA_SETS
+from k8sshim.controllers.pods import without_nulls
 from k8sshim.controllers.replicas import replicas_of
 from k8sshim.controllers.world import World, controller_uid
 from k8sshim.objects import Raw
@@ -144,4 +145,5 @@ def bare(template: Raw) -> Raw:
     """A template without the label that tells versions apart."""
     metadata = template.get("metadata") or {}
     labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != HASH_LABEL}
-    return {**template, "metadata": {**metadata, "labels": labels}}
+    raw: Raw = without_nulls({**template, "metadata": {**metadata, "labels": labels}})
+    return raw

@@ -53,7 +53,7 @@ class Endpoints:
     """The controller of Endpoints, for those who look at them. Nothing in podwire does, so it takes its time."""
 
     name: str = "endpoints"
-    delay_s: float = 0.5
+    delay_s: float = 1.0
 
     def affected(self, change: Change, world: World) -> Iterable[Key]:
         if change.resource in (SERVICES, ENDPOINTS):

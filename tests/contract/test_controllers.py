@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
+import yaml
 from api_process import ROOT, ApiProcess, wait_until
 from fake_agent import FakeAgent, node
 
@@ -23,12 +24,14 @@ from k8sshim.client import (
     STATEFUL_SETS,
     Client,
     Resource,
+    resource_for,
 )
 from k8sshim.ipam import claimed
 from k8sshim.objects import POD_NETWORK_ANNOTATION, EndpointSlice, Key, Raw
 
 pytestmark = pytest.mark.contract
 WEB = Key("default", "web")
+MANIFESTS = ROOT.parent / "shared" / "manifests"
 
 
 class Controllers:
@@ -206,6 +209,29 @@ def test_a_pod_that_fits_nowhere_says_why_until_it_fits(lab: Lab) -> None:
     wait_until(lambda: message() == "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.")
     lab.client.patch(NODES, Key("", "n2"), {"metadata": {"labels": {"disk": "ssd"}}})
     wait_until(lambda: lab.pods()[0]["spec"].get("nodeName") == "n2")
+
+
+@pytest.mark.parametrize(
+    ("folder", "pods"),
+    [("guestbook", 6), ("guestbook-legacy", 6), ("cassandra", 3), ("online-boutique", 12)],
+)
+def test_applications_that_others_wrote_come_up(lab: Lab, folder: str, pods: int) -> None:
+    if not MANIFESTS.is_dir():
+        pytest.skip(f"{MANIFESTS} is missing")
+    documents = [raw for file in (MANIFESTS / folder).iterdir() for raw in yaml.safe_load_all(file.read_text()) if raw]
+    for raw in documents:
+        if raw["kind"] in ("Service", "Deployment", "ReplicationController", "StatefulSet"):
+            raw["metadata"]["namespace"] = "default"
+            lab.client.create(resource_for(raw["apiVersion"], raw["kind"]), raw)
+    wait_until(lambda: len([pod for pod in lab.pods() if pod["status"]["phase"] == "Running"]) == pods, 20)
+    services = [raw for raw in documents if raw["kind"] == "Service"]
+    with_endpoints = {raw["metadata"]["name"] for raw in services if raw["spec"].get("selector")}
+
+    def served() -> set[str]:
+        views = map(EndpointSlice.parse, lab.client.list(ENDPOINT_SLICES, "default")[0])
+        return {view.service.name for view in views if view.service and any(each.ready for each in view.endpoints)}
+
+    wait_until(lambda: served() == with_endpoints)
 
 
 def test_bad_use_is_one_line(api_server: ApiProcess) -> None:

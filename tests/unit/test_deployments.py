@@ -135,6 +135,18 @@ def test_an_old_template_that_comes_back_is_its_old_replica_set_with_a_new_revis
     assert cluster.api.objects[DEPLOYMENTS, WEB]["metadata"]["annotations"][REVISION] == "3"
 
 
+def test_a_roll_back_as_kubectl_writes_it_finds_the_old_replica_set() -> None:
+    """Its types write `creationTimestamp: null` into the template (`kubectl rollout undo`)."""
+    cluster = deployed(replicas=1)
+    cluster.apply(DEPLOYMENTS, workload(DEPLOYMENTS), template=template("nginx:2"))
+    cluster.run()
+    undone = template("nginx")
+    undone["metadata"]["creationTimestamp"] = None
+    cluster.apply(DEPLOYMENTS, workload(DEPLOYMENTS), template=undone)
+    cluster.run()
+    assert {revision: each["spec"]["replicas"] for revision, each in sets(cluster).items()} == {"2": 0, "3": 1}
+
+
 @pytest.mark.parametrize(("limit", "kept"), [(None, 11), (2, 3), (0, 1)])
 def test_history_is_kept_to_its_limit(limit: int | None, kept: int) -> None:
     cluster = deployed(replicas=1, **({} if limit is None else {"revisionHistoryLimit": limit}))

@@ -28,13 +28,16 @@ from topo.plan import plan
 
 RUN = Path("/run/podwire")
 T = TypeVar("T")
+_agent_log: list[Path] = []  # of the lab that runs, for who waits in vain
 
 
 def wait_until(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
     """The condition's value once it is true."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {condition}"
+        if time.monotonic() > deadline:
+            agent = _agent_log[-1].read_text() if _agent_log else ""
+            raise AssertionError(f"not within {timeout_s} s; the agent's log ends with\n{agent[-2000:]}")
         time.sleep(0.02)
     return value
 
@@ -74,6 +77,7 @@ class AgentLab:
 
     def start_agent(self) -> None:
         argv = ["-m", "topo.agent", "--kubeconfig", str(RUN / "kubeconfig"), "--cluster", str(RUN / "cluster.json")]
+        _agent_log[:] = [self.state / "agent.log"]
         self.agent = self._spawn("agent", [*argv, "--hide", str(self.state), *self.agent_options])
 
     def stop(self) -> None:

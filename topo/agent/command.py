@@ -66,6 +66,12 @@ class Command:
             self._read(os.dup(pipe.fileno()), self._logger(name))
             pipe.close()
 
+    async def started(self) -> None:
+        """Return when the command is in its box, and so dies with the agent. Raises StartError where it never was."""
+        await self._pid_known.wait()
+        if not self._pid:
+            raise StartError(f"bubblewrap: {self.exited.result().message or 'ended before the command started'}")
+
     def stop(self, grace_s: float) -> None:
         """SIGTERM, and SIGKILL after the grace period."""
         if self.exited.done():
@@ -139,10 +145,10 @@ class Command:
         for fd in list(self._open_pipes):
             self._drain(fd)
         self._log.close(time.time())
-        self._pid_known.set()
         exit_code = 128 - code if code < 0 else code
         message = tail(self._log.path, 5) if exit_code and not self._asked_to_stop else ""
         self.exited.set_result(Exit(exit_code, message[:2048]))
+        self._pid_known.set()
 
     def _drain(self, fd: int) -> None:
         """Read what was written before the end."""

@@ -85,7 +85,9 @@ class Runtime:
             if find_program(self._host, argv[0], variables["PATH"]):
                 box = self._box(spec, container, tuple(argv), variables)
                 log = await self._prepare(spec, container, where, restarts)
-                return Command(self._host, box, log)  # in this thread, which is the parent that it dies with
+                command = Command(self._host, box, log)
+                await command.started()
+                return command
         return Done() if completes else await self._standin(spec, container, where)
 
     async def _variables(self, spec: PodSpec, container: ContainerSpec, where: Placement) -> dict[str, str]:

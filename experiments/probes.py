@@ -1,7 +1,7 @@
 """Tries many connections at once from many network namespaces: one process in the sandbox, no thread a connection.
 
-A socket belongs to the namespace that it was made in, whatever its maker does next. So one thread enters a namespace,
-makes its sockets, enters the next, and then waits for all of them together.
+A socket belongs to the namespace that it was made in, whatever its maker does next. So one thread makes a socket
+in each namespace, and waits for all of them together.
 
 `python -m experiments.probes` reads {"timeout_s", "probes": [[netns, address, port, protocol], ...]} as JSON from
 stdin, and writes a list of booleans to stdout: whether an answer came (a TCP handshake, or a datagram to the one sent).
@@ -9,7 +9,6 @@ stdin, and writes a list of booleans to stdout: whether an answer came (a TCP ha
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
@@ -22,11 +21,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 
-NETNS_FOLDER = Path("/run/netns")
+from topo import syscalls
+
 TCP, UDP = "TCP", "UDP"
-_CLONE_NEWNET = 0x40000000
 _RESEND_S = 0.4  # a datagram that was lost is sent again after that long
 _AT_ONCE = 1500  # connections; each is a file descriptor
 _SPARE_FILES = 64
@@ -57,38 +56,34 @@ def attempt(probes: Sequence[Probe], timeout_s: float) -> list[bool]:
     """Whether each was answered within `timeout_s`."""
     results = [False] * len(probes)
     waiting: dict[int, _Attempt] = {}
-    poll = select.epoll()
-    fresh = _begin_all(probes, timeout_s)
-    limit, exhausted = _files(), False
-    while waiting or not exhausted:
-        while len(waiting) < limit and not exhausted:
-            one = next(fresh, None)
-            exhausted = one is None
-            if one is not None:
+    fresh, limit = _begin_all(probes, timeout_s), _files()
+    with select.epoll() as poll:
+        while True:
+            for one in islice(fresh, limit - len(waiting)):
                 waiting[one.socket.fileno()] = one
                 poll.register(one.socket, select.EPOLLIN if one.probe.protocol == UDP else select.EPOLLOUT)
-        for descriptor, _ in poll.poll(_TICK_S if waiting else 0):
-            one = waiting.pop(descriptor)
-            results[one.index] = _answered(one)
-            one.socket.close()
-        for descriptor in _overdue(waiting.values()):
-            waiting.pop(descriptor).socket.close()
-    return results
+            if not waiting:
+                return results
+            for descriptor, _ in poll.poll(_TICK_S):
+                one = waiting.pop(descriptor)
+                results[one.index] = _answered(one)
+                one.socket.close()
+            for descriptor in _overdue(waiting.values()):
+                waiting.pop(descriptor).socket.close()
 
 
 def _begin_all(probes: Sequence[Probe], timeout_s: float) -> Iterator[_Attempt]:
     """Each probe under way; those that cannot even begin (no such namespace, no route) are left out."""
-    entered = ""
-    for index, probe in sorted(enumerate(probes), key=lambda item: item[1].netns):
+    for index, probe in enumerate(probes):
         try:
-            if probe.netns != entered:
-                _enter(probe.netns)
-                entered = probe.netns
-            now = time.monotonic()
-            yield _Attempt(index, probe, _begin(probe), now + timeout_s, now + _RESEND_S)
+            with syscalls.inside(probe.netns):
+                made = _begin(probe)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.EPERM):
                 raise  # says nothing about the network
+            continue
+        now = time.monotonic()
+        yield _Attempt(index, probe, made, now + timeout_s, now + _RESEND_S)
 
 
 def _begin(probe: Probe) -> socket.socket:
@@ -127,18 +122,6 @@ def _overdue(attempts: Iterable[_Attempt]) -> list[int]:
             with suppress(OSError):
                 one.socket.send(_DATAGRAM)
     return [one.socket.fileno() for one in attempts if one.deadline <= now]
-
-
-def _enter(netns: str) -> None:
-    """Move this thread into a named namespace. Raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    descriptor = os.open(NETNS_FOLDER / netns, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if libc.setns(descriptor, _CLONE_NEWNET):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), netns)
-    finally:
-        os.close(descriptor)
 
 
 def _files() -> int:

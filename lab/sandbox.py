@@ -11,10 +11,11 @@ namespaces, so nothing here ever cleans up. Inside, `/run` is a fresh tmpfs with
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 INSIDE = Path(__file__).with_name("inside.py")
 NETNS_FOLDER = Path("/run/netns")
@@ -61,15 +62,19 @@ def _same_namespace(path: Path) -> bool:
         return os.geteuid() == 0
 
 
-def main(arguments: Sequence[str]) -> NoReturn:
-    """Replace this process by `arguments` in a fresh sandbox."""
+def main(arguments: Sequence[str]) -> int:
+    """Run `arguments` in a fresh sandbox, which ends with this process; the exit code of what ran."""
     argv = list(arguments[1:] if arguments[:1] == ["--"] else arguments)
     if not argv:
         print("usage: python -m lab.sandbox -- ARGV...", file=sys.stderr)
-        sys.exit(2)
-    command = create_argv(argv)
-    os.execvp(command[0], command)  # noqa: S606 - the command is what the caller asked for
+        return 2
+    # unshare lets no SIGTERM through to what it runs; killed, it takes the sandbox along.
+    outer = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *create_argv(argv)])
+    signal.signal(signal.SIGTERM, lambda number, frame: outer.kill())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to what runs inside, too
+    code = outer.wait()
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """A cluster's network made by hand: bridges and namespaces in a sandbox, and the objects that describe them.
 
-It shares nothing with `topo`, so the controller is tested against what `docs/architecture.md` promises.
+Of `topo` it uses the daemons alone: the controller is tested against what `docs/architecture.md` promises.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from object_feed import ObjectFeed
 
 from lab.waiting import wait_until
+from topo.ovs import Switchd
 
 ROOT = Path(__file__).parents[2]
 NODE_PORT, UPLINK, FIRST_POD_PORT = 1, 2, 16
@@ -56,7 +57,11 @@ class Host:
     def python(self, code: str, *argv: str) -> subprocess.Popen[str]:
         """A running program; whoever starts it ends it."""
         return subprocess.Popen(
-            self.argv(sys.executable, "-c", code, *argv), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            self.argv(sys.executable, "-c", code, *argv),
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
 
@@ -72,6 +77,7 @@ class Handmade:
     api: ObjectFeed = field(default_factory=ObjectFeed)
     hosts: dict[str, Host] = field(default_factory=dict)
     controller: subprocess.Popen[str] | None = None
+    switchd: Switchd | None = None
 
     @property
     def socket(self) -> Path:
@@ -83,11 +89,9 @@ class Handmade:
 
     def build(self) -> None:
         """Bridges, links, nodes' namespaces; and the Cluster and Node objects."""
-        link = (
-            Path(os.environ["OVS_RUNDIR"]) / "openflow.sock"
-        )  # Open vSwitch connects to sockets in its own folder only
-        link.unlink(missing_ok=True)
-        link.symlink_to(self.socket)
+        link = self.folder / "switchd" / "openflow.sock"
+        self.switchd = Switchd.start(link.parent, datapath="userspace")
+        link.symlink_to(self.socket)  # Open vSwitch connects to sockets in its own folder alone
         links, switches = self._plan()
         vsctl: list[str] = []
         for switch in switches:
@@ -97,7 +101,7 @@ class Handmade:
                       "--", "set", "controller", switch["name"], "max_backoff=1000"]  # fmt: skip
         for one, its_port, other, other_port in links:
             vsctl += self._patch(one, its_port, other) + self._patch(other, other_port, one)
-        run("ovs-vsctl", *vsctl[1:])
+        self.vsctl(*vsctl[1:])
         status = {
             "podCIDRs": ["10.244.0.0/16"], "serviceCIDRs": ["10.96.0.0/12"], "nodeCIDRs": ["172.30.0.0/24"],
             "podMTU": 1500,
@@ -164,7 +168,7 @@ class Handmade:
         run(*inside, "link", "set", "eth0", "address", host_mac(host.address), "up")
         run(*inside, "addr", "add", f"{host.address}/24", "dev", "eth0")
         run(*inside, "route", "add", "default", "via", gateway)
-        run("ovs-vsctl", "add-port", f"b{host.node}", outside, "--", "set", "interface", outside,
+        self.vsctl("add-port", f"b{host.node}", outside, "--", "set", "interface", outside,
             f"ofport_request={host.port}")  # fmt: skip
         self.hosts[host.name] = host
 
@@ -202,15 +206,32 @@ class Handmade:
             self.controller.wait()
             self.controller = None
 
+    def vsctl(self, *arguments: str) -> str:
+        assert self.switchd is not None
+        return self.switchd.vsctl(*arguments)
+
     def bridges(self) -> list[str]:
-        return run("ovs-vsctl", "list-br").stdout.split()
+        return self.vsctl("list-br").split()
 
-    def flows(self, bridge: str) -> str:
-        """Without what changes by itself."""
-        return run("ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "dump-flows", bridge).stdout
+    def management(self, bridge: str, kind: str = "mgmt") -> str:
+        """Where a bridge answers others than its controller (`mgmt`), or repeats all it says to that (`snoop`)."""
+        return f"unix:{self.folder / 'switchd' / bridge}.{kind}"
 
-    def groups(self, bridge: str) -> str:
-        return run("ovs-ofctl", "-O", "OpenFlow14", "dump-groups", bridge).stdout
+    def ofctl(self, command: str, bridge: str, *arguments: str) -> str:
+        return run("ovs-ofctl", "-O", "OpenFlow14", command, self.management(bridge), *arguments).stdout
+
+    def held(self) -> dict[str, tuple[str, str]]:
+        """The flows and groups of every bridge, without what changes by itself."""
+        return {
+            bridge: (self.ofctl("dump-flows", bridge, "--no-stats"), self.ofctl("dump-groups", bridge))
+            for bridge in self.bridges()
+        }
+
+    def snoop(self, bridge: str) -> subprocess.Popen[str]:
+        """Every OpenFlow message between a bridge and its controller, as text; whoever starts it ends it."""
+        argv = ["ovs-ofctl", "-O", "OpenFlow14", "snoop", self.management(bridge, "snoop")]
+        environment = {**os.environ, "OVS_RUNDIR": str(self.folder)}
+        return subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
     def programmed(self, timeout_s: float = 20) -> None:
         """Wait until pods and nodes all reach the first node: the last thing to come."""
@@ -220,6 +241,7 @@ class Handmade:
     def stop(self) -> None:
         self.stop_controller()
         self.api.stop()
-        run("ovs-vsctl", *[word for bridge in self.bridges() for word in ("--", "del-br", bridge)][1:], check=False)
         for host in self.hosts.values():
             run("ip", "netns", "del", host.netns, check=False)
+        if self.switchd is not None:
+            self.switchd.stop()

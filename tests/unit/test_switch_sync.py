@@ -1,0 +1,159 @@
+"""What is sent to a switch, when, and what its answers lead to."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from types import SimpleNamespace
+
+import pytest
+from network_model import endpoint, endpoint_slice, network_of, pod, service
+
+from controller import framework
+from controller.diff import Change, Rules
+from controller.encode import Encoder
+from controller.sync import Counters, State, SwitchSync
+
+pytestmark = pytest.mark.unit
+HTTP = ("http", "TCP", 80)
+NETWORK = network_of(
+    2, pod("a", 1, 2), service("web", "10.96.0.10", HTTP), endpoint_slice("web", [endpoint("10.244.1.2")], HTTP)
+)
+WANTED = NETWORK.desired.wanted(1)
+ENCODER = Encoder(framework.load("os-ken").protocol)
+FLOW_MOD, GROUP_MOD, MULTIPART_REQUEST, BUNDLE_CONTROL, BUNDLE_ADD = 14, 15, 18, 33, 34
+
+
+class Wire:
+    """Collects messages as (type, xid, type inside a bundle's message)."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[int, int, int]] = []
+
+    def send(self, buf: bytes) -> None:
+        while buf:
+            _, kind, length, xid = struct.unpack_from("!BBHI", buf)
+            self.messages.append((kind, xid, buf[17] if kind == BUNDLE_ADD else 0))
+            buf = buf[length:]
+
+    def take(self) -> list[tuple[int, int, int]]:
+        taken, self.messages = self.messages, []
+        return taken
+
+
+def switch(wanted: Rules = WANTED) -> tuple[SwitchSync, Wire]:
+    wire = Wire()
+    return SwitchSync("switch 0x1", wire, ENCODER, lambda: wanted, Counters()), wire
+
+
+def answer(sync: SwitchSync, held: Rules) -> None:
+    """The switch tells what it holds, its flows in two parts."""
+    flows = [SimpleNamespace(table_id=table, cookie=cookie) for table, cookie in held.flows]
+    sync.took_flows(SimpleNamespace(body=flows[:3]), more=True)
+    sync.took_flows(SimpleNamespace(body=flows[3:]), more=False)
+    groups = [
+        SimpleNamespace(
+            group_id=number,
+            buckets=[SimpleNamespace(actions=[SimpleNamespace(note=list(group.content.to_bytes(8, "big")))])],
+        )
+        for number, group in held.groups.items()
+    ]
+    sync.took_groups(SimpleNamespace(body=groups), more=False)
+
+
+def test_a_switch_is_read_first() -> None:
+    sync, wire = switch()
+    sync.read()
+    assert [kind for kind, _, _ in wire.take()] == [MULTIPART_REQUEST, MULTIPART_REQUEST]
+    sync.change(Change(dict.fromkeys(WANTED.flows)))
+    sync.flush()
+    assert wire.take() == []
+
+
+def test_nothing_is_sent_to_a_switch_that_holds_everything() -> None:
+    sync, wire = switch()
+    sync.read()
+    wire.take()
+    answer(sync, WANTED)
+    assert wire.take() == []
+    assert sync.state is State.IDLE
+
+
+def test_an_empty_switch_gets_one_bundle_groups_first() -> None:
+    sync, wire = switch()
+    sync.read()
+    wire.take()
+    answer(sync, Rules({}, {}))
+    messages = wire.take()
+    assert [messages[0][0], messages[-1][0]] == [BUNDLE_CONTROL, BUNDLE_CONTROL]
+    inside = [kind for _, _, kind in messages[1:-1]]
+    assert inside == [GROUP_MOD] * len(WANTED.groups) + [FLOW_MOD] * len(WANTED.flows)
+    assert [xid for _, xid, _ in messages] == list(range(messages[0][1], messages[-1][1] + 1))
+
+
+def test_groups_go_after_the_flows_that_used_them() -> None:
+    sync, wire = switch(Rules({}, {}))
+    sync.read()
+    wire.take()
+    answer(sync, WANTED)
+    assert [kind for _, _, kind in wire.take()[1:-1]] == [FLOW_MOD] * len(WANTED.flows) + [GROUP_MOD] * len(
+        WANTED.groups
+    )
+
+
+def test_changes_gather_while_a_bundle_is_on_its_way() -> None:
+    sync, wire = switch()
+    sync.read()
+    answer(sync, Rules({}, {}))
+    wire.take()
+    one, other = list(WANTED.flows)[:2]
+    sync.change(Change({one: None}))
+    sync.flush()
+    sync.change(Change({other: None, one: WANTED.flows[one]}))
+    sync.flush()
+    assert wire.take() == []
+    sync.committed()
+    assert len(wire.take()) == 2 + 2
+
+
+def test_a_refused_flow_is_named_counted_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    sync, wire = switch()
+    sync.read()
+    wire.take()
+    answer(sync, Rules({}, {}))
+    messages = wire.take()
+    refused = list(WANTED.flows.values())[-1]
+    with caplog.at_level(logging.ERROR):
+        sync.refused(messages[-2][1], "OFPET_BAD_ACTION OFPBAC_BAD_LEN")
+    assert refused.text in caplog.text
+    assert refused.owner.subject in caplog.text
+    assert (sync.counters.errors, sync.counters.refused) == (1, {refused.id})
+    sync.refused(messages[-1][1], "OFPET_BUNDLE_FAILED OFPBFC_MSG_FAILED")
+    assert sync.state is State.READING
+    wire.take()
+    answer(sync, Rules({}, {}))
+    assert len(wire.take()) == len(messages) - 1
+
+
+def test_a_bundle_that_is_refused_for_no_reason_is_not_tried_for_ever() -> None:
+    sync, wire = switch()
+    sync.read()
+    for _ in range(20):
+        wire.take()
+        answer(sync, Rules({}, {}))
+        messages = wire.take()
+        if not messages:
+            break
+        sync.refused(messages[-1][1], "OFPET_BUNDLE_FAILED OFPBFC_UNKNOWN")
+    assert wire.take() == []
+
+
+def test_the_switch_is_read_anew_after_a_bundle_with_errors() -> None:
+    sync, wire = switch()
+    sync.read()
+    answer(sync, Rules({}, {}))
+    messages = wire.take()
+    sync.refused(messages[-2][1], "OFPET_BAD_MATCH OFPBMC_BAD_PREREQ")
+    wire.take()
+    sync.committed()
+    assert [kind for kind, _, _ in wire.take()] == [MULTIPART_REQUEST, MULTIPART_REQUEST]

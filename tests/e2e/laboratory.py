@@ -23,14 +23,14 @@ class Podwire:
     """The command `podwire` with a state folder of its own."""
 
     home: Path
+    python: tuple[str, ...] = (sys.executable,)  # who runs it, and as whom
 
     @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PODWIRE_HOME": str(self.home), "COLUMNS": "200"}
 
-    @staticmethod
-    def argv(*arguments: str) -> list[str]:
-        return [sys.executable, "-m", "cli.main", *arguments]
+    def argv(self, *arguments: str) -> list[str]:
+        return [*self.python, "-m", "cli.main", *arguments]
 
     def __call__(self, *arguments: str, text: str = "") -> Done:
         """Run it to its end, whatever that is."""

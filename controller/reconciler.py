@@ -17,7 +17,7 @@ from .answers import Answers
 from .desired import EVERY_NODE, Changes, Desired, View
 from .encode import Encoder
 from .framework import Datapath, Framework, Message
-from .sync import Counters, SwitchSync
+from .sync import Counters, State, SwitchSync
 from .watch import KINDS
 
 log = logging.getLogger(__name__)
@@ -41,13 +41,17 @@ class Reconciler:
     def run(self) -> None:
         """For ever."""
         while True:
-            task: Task = self._tasks.get()
-            self._framework.hub.sleep(GATHER_S)
-            self._do(task)
-            while not self._tasks.empty():
-                self._do(self._tasks.get())
-            for _, switch in self._switches.values():
-                switch.flush()
+            self.turn()
+
+    def turn(self) -> None:
+        """Wait for something to do, let more gather, do it all, and send what it comes to."""
+        task: Task = self._tasks.get()
+        self._framework.hub.sleep(GATHER_S)
+        self._do(task)
+        while not self._tasks.empty():
+            self._do(self._tasks.get())
+        for _, switch in self._switches.values():
+            switch.flush()
 
     def _do(self, task: Task) -> None:
         try:
@@ -76,6 +80,8 @@ class Reconciler:
 
     def _put(self, kind: str, key: Key, view: View | None) -> None:
         self._spread(self._desired.put(kind, key, view))
+        if kind == "Cluster":
+            self._greet()
 
     def _spread(self, changes: Changes) -> None:
         bridges = self._desired.node_bridges()
@@ -85,10 +91,17 @@ class Reconciler:
                     self._switches[dpid][1].change(change)
 
     def _synced(self, kind: str) -> None:
-        """Switches are left alone until all that the API holds is known, lest flows that are needed be deleted."""
         self._unsynced.discard(kind)
-        if not self._unsynced:
-            for _, switch in self._switches.values():
+        self._greet()
+
+    def _greet(self) -> None:
+        """Read the switches that wait for it.
+
+        They are left alone until all that the API holds is known, and while the cluster does not name them, lest flows
+        that are needed be deleted.
+        """
+        for dpid, (_, switch) in self._switches.items():
+            if switch.state is State.WAITING and not self._unsynced and self._desired.switch(dpid):
                 switch.read()
 
     def _connected(self, datapath: Datapath) -> None:
@@ -97,8 +110,7 @@ class Reconciler:
         switch = SwitchSync(f"switch {dpid:#x}", datapath, self._encoder, lambda: self._desired.wanted(dpid), counters)
         self._switches[dpid] = (datapath, switch)
         log.info("%s: connected", switch.name)
-        if not self._unsynced:
-            switch.read()
+        self._greet()
 
     def _disconnected(self, datapath: Datapath) -> None:
         if datapath.id in self._switches and self._switches[datapath.id][0] is datapath:

@@ -32,6 +32,7 @@ class Connection(Protocol):
 class State(Enum):
     """What the switch is asked to do."""
 
+    WAITING = "has not been asked anything"
     READING = "tells what it holds"
     IDLE = "holds what it shall, as far as was sent"
     COMMITTING = "takes in a bundle"
@@ -58,7 +59,7 @@ class SwitchSync:
     ) -> None:
         self.name = name
         self.counters = counters
-        self.state = State.READING
+        self.state = State.WAITING
         self._connection = connection
         self._encoder = encoder
         self._wanted = wanted
@@ -100,8 +101,8 @@ class SwitchSync:
             self.flush()
 
     def change(self, change: Change) -> None:
-        """More to do; sent by the next `flush`. While the switch is being read, its answer will show it."""
-        if self.state is not State.READING:
+        """More to do; sent by the next `flush`. Until the switch has been read, its answer will show it."""
+        if self.state in (State.IDLE, State.COMMITTING):
             self._outbox.add(change)
 
     def flush(self) -> None:

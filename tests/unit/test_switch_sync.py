@@ -70,6 +70,13 @@ def test_a_switch_is_read_first() -> None:
     assert wire.take() == []
 
 
+def test_a_switch_that_is_not_read_yet_is_left_alone() -> None:
+    sync, wire = switch()
+    sync.change(Change(dict.fromkeys(WANTED.flows)))
+    sync.flush()
+    assert wire.take() == []
+
+
 def test_nothing_is_sent_to_a_switch_that_holds_everything() -> None:
     sync, wire = switch()
     sync.read()

@@ -69,9 +69,10 @@ class TimeLeft(ProgressColumn):
 def left_s(worked: float, total: float, elapsed: float) -> float:
     """Seconds left when so many of the forecast are worked off after so much time; trusts the forecast at first."""
     remaining = max(0.0, total - worked)
-    trust = min(1.0, worked / total) if total else 0.0
-    pace = elapsed / worked if worked else 1.0
-    return remaining * (trust * pace + (1 - trust))
+    if worked < 1:
+        return remaining
+    trust = min(1.0, worked / total)
+    return remaining * (trust * elapsed / worked + (1 - trust))
 
 
 def clock(seconds: float) -> str:

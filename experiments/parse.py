@@ -78,15 +78,16 @@ def _tcp(end: Any) -> Throughput:
 
 
 def _udp(end: Any) -> Throughput:
-    """The receiver's count; iperf3 before 3.10 gives one sum, with the sender's rate and the receiver's losses."""
-    total = end["sum"]
-    if not total["packets"]:
-        raise ToolFailed("iperf3: nothing was sent")
-    loss = total["lost_packets"] / total["packets"]
-    if received := end.get("sum_received"):
-        rate = received["bits_per_second"]
-    else:
-        rate = total["bits_per_second"] * (1 - loss)
+    """The receiver's count; iperf3 before 3.10 gives one sum, with the sender's rate and the receiver's losses.
+
+    Lost is what the receiver missed up to the last datagram that it saw: those on their way when it stopped are not.
+    """
+    total, received = end["sum"], end.get("sum_received")
+    seen = (received or total)["packets"]
+    if not seen:
+        raise ToolFailed("iperf3: nothing arrived")
+    loss = total["lost_packets"] / seen
+    rate = received["bits_per_second"] if received else total["bits_per_second"] * (1 - loss)
     if not rate or loss >= 1:
         raise ToolFailed("iperf3: nothing arrived")
     return Throughput(rate / _MBIT, total["seconds"], total["bytes"], loss * 100, None)

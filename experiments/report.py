@@ -97,8 +97,14 @@ def failure_lines(run: Run) -> Iterator[str]:
     for (metric, labels), failures in groups.items():
         detail = " ".join(f"×{value}" if name == "streams" else str(value) for name, value in labels if name in _DETAIL)
         taken = sum(one.metric == metric and one.labels == labels for one in run.readings)
-        count = f"{len(failures)} attempt{'' if len(failures) == 1 else 's'} failed, {taken} readings were taken"
-        yield f"{wording.route(route_of(labels))}, {metric} {detail}: {count}; the last failure: {failures[-1].message}"
+        attempts = f"{len(failures)} attempt{_plural(len(failures))} failed, {taken} reading{_plural(taken)}"
+        verb = "was" if taken == 1 else "were"
+        where = wording.route(route_of(labels))
+        yield f"{where}, {metric} {detail}: {attempts} {verb} taken; the last failure: {failures[-1].message}"
+
+
+def _plural(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def repeat(run: Run) -> str:

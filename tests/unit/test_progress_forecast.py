@@ -1,0 +1,47 @@
+"""The forecast of a run: it trusts the plan at first and the run's own pace later."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.measuring import Forecast, clock, left_s
+from experiments import catalogue
+from experiments.measurements import expected_s, measurements, schedule
+from lab.lifecycle import Step
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_plan_is_trusted_before_anything_is_known() -> None:
+    assert left_s(0, 100, 30) == 100
+
+
+def test_half_way_at_twice_the_time_half_of_the_correction_counts() -> None:
+    assert left_s(50, 100, 100) == pytest.approx(50 * (0.5 * 2 + 0.5))
+
+
+@given(st.floats(0, 100), st.floats(0, 1000))
+def test_nothing_is_left_at_the_end_and_never_less_than_nothing(worked: float, elapsed: float) -> None:
+    assert left_s(100, 100, elapsed) == 0
+    assert left_s(worked, 100, elapsed) >= 0
+
+
+def test_a_run_works_its_forecast_off_in_order() -> None:
+    scenario = catalogue.prepare(catalogue.find("quickstart")).scenario
+    told: list[float] = []
+    forecast = Forecast(scenario, lambda worked, _: told.append(worked))
+    forecast.coming_up(Step("pods", 1, 9))
+    for measurement in measurements(scenario.traffic):
+        forecast.warming_up(measurement)
+    for _, measurement in schedule(scenario.traffic, scenario.pace.repetitions, scenario.seed):
+        forecast.reading(measurement)
+    forecast.going_down()
+    assert told == sorted(told)
+    assert told[0] == 0
+    assert 0 < expected_s(scenario) - told[-1] < 10
+
+
+def test_clock() -> None:
+    assert [clock(value) for value in (0, 9.9, 60, 125)] == ["0:00", "0:09", "1:00", "2:05"]

@@ -25,10 +25,12 @@ from mininet.node import Host, OVSSwitch
 from k8sshim.errors import PodwireError
 
 from . import netns, ovs
+from .bridges import refusals, socket_of
 from .fabric import FabricLink
 from .placement import Group
 from .plan import Plan, PlannedNode, PlannedSwitch
 from .ports import BridgePort, PartlyDone
+from .vsctl import version
 
 # ovs-vswitchd connects to sockets in its own folder alone, so each group has a link to the controller's there.
 CONTROLLER_SOCKET = "openflow.sock"
@@ -62,7 +64,7 @@ class GroupSwitch(OVSSwitch):
     @classmethod
     def setup(cls) -> None:
         """Mininet looks for the host's Open vSwitch here; a group's has been started by now."""
-        cls.OVSVersion = ovs.version()
+        cls.OVSVersion = version()
 
     def startShell(self, mnopts: str | None = None) -> None:  # noqa: N802 (Mininet's name)
         self.pid = self.switchd.pid
@@ -161,7 +163,7 @@ def _ends(plan: Plan, link: FabricLink) -> tuple[netns.BareEnd, netns.BareEnd]:
 
 def _start(group: Group, plan: Plan, run: Path, log: Path) -> tuple[str, ovs.Switchd]:
     threads = 1 if len(plan.groups) > 1 else 0
-    folder = ovs.socket_of(run, group.name).parent
+    folder = socket_of(run, group.name).parent
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONTROLLER_SOCKET).symlink_to(run / CONTROLLER_SOCKET)
     return group.name, ovs.Switchd.start(folder, group.namespace, plan.spec.datapath, log=log, threads=threads)
@@ -228,7 +230,7 @@ def _check(plan: Plan, group: Group, switchd: ovs.Switchd) -> None:
     expected = [node.port for node in plan.nodes if node.bridge.group == group.name]
     ends = [end for link in plan.links for end in (link.a, link.b) if end.switch in group.switches]
     expected += [BridgePort(end.switch, end.interface, end.port) for end in ends]
-    failed = ovs.refusals(switchd.socket, expected)
+    failed = refusals(switchd.socket, expected)
     if failed:
         raise PartlyDone("ports", failed)
 

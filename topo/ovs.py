@@ -1,4 +1,4 @@
-"""Open vSwitch: the daemons of a placement group, and the ports of its bridges.
+"""Open vSwitch: the daemons of a placement group. The ports of its bridges are in `bridges`.
 
 Each group has an ovsdb-server and an ovs-vswitchd of its own, in a private directory; the host's are never touched.
 Both are children in the foreground, so that their death is noticed at once (`alive`), and `restart` brings them back:
@@ -7,32 +7,32 @@ bridges and ports are in the database, and the controller writes the flows anew.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 
 from k8sshim.errors import PodwireError
 
-from .plan import Plan
-from .ports import BridgePort, PartlyDone
+from .bridges import OpenVSwitchBridges
 from .syscalls import path as netns_path
+from .vsctl import run, vsctl
 
+__all__ = ["OpenVSwitchBridges", "Switchd", "datapath_type", "kernel_datapath"]
 START_TIMEOUT_S = 15.0
-TRANSACTION_TIMEOUT_S = 60
-BATCH = 250  # ports a transaction
 SCHEMAS = (Path("/usr/share/openvswitch/vswitch.ovsschema"), Path("/usr/local/share/openvswitch/vswitch.ovsschema"))
 DATAPATH_TYPES = {"kernel": "system", "userspace": "netdev"}
 
 
 def kernel_datapath() -> bool:
     """Whether the openvswitch module is here and a datapath can be made in this network namespace."""
-    probe = ["ovs-dpctl", "dump-dps"]
-    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+    try:
+        run(["ovs-dpctl", "dump-dps"])  # fails where the module's netlink family is not to be had
+    except PodwireError:
+        return False
+    return True
 
 
 def datapath_type(datapath: str) -> str:
@@ -134,7 +134,7 @@ class Switchd:
     def _start_database(self) -> None:
         database = self.directory / "conf.db"
         if not database.exists():
-            _run(["ovsdb-tool", "create", str(database), str(_schema())])
+            run(["ovsdb-tool", "create", str(database), str(_schema())])
         self.socket.unlink(missing_ok=True)
         self._spawn("ovsdb-server", [str(database), f"--remote=punix:{self.socket}"], None)
         wait_until(self.socket.exists, START_TIMEOUT_S, "ovsdb-server")
@@ -161,126 +161,8 @@ class Switchd:
         )
 
 
-class OpenVSwitchBridges:
-    """`ports.Bridges` by Open vSwitch."""
-
-    def __init__(self, databases: Mapping[str, Path]) -> None:
-        self._databases = databases  # bridge -> its database's socket
-
-    @classmethod
-    def of(cls, plan: Plan, run: Path) -> OpenVSwitchBridges:
-        """The bridges of a plan that has been built below `run`."""
-        return cls({switch.name: socket_of(run, switch.group) for switch in plan.switches.values()})
-
-    def ports(self, bridge: str) -> dict[str, int]:
-        names = vsctl(self._databases[bridge], "list-ports", bridge).split()
-        return {name: number for name, (number, _) in _states(self._databases[bridge], names).items()}
-
-    def add_ports(self, ports: Sequence[BridgePort]) -> None:
-        failed: dict[str, str] = {}
-        for database, batch in self._batches(ports):
-            failed |= _transact(database, batch, _addition)
-            wrong = refusals(database, [port for port in batch if port.interface not in failed])
-            _transact(database, [port for port in batch if port.interface in wrong], _deletion)
-            failed |= wrong
-        if failed:
-            raise PartlyDone("ports", failed)
-
-    def delete_ports(self, ports: Sequence[BridgePort]) -> None:
-        failed: dict[str, str] = {}
-        for database, batch in self._batches(ports):
-            failed |= _transact(database, batch, _deletion)
-        if failed:
-            raise PartlyDone("ports", failed)
-
-    def _batches(self, ports: Sequence[BridgePort]) -> list[tuple[Path, list[BridgePort]]]:
-        def database(port: BridgePort) -> Path:
-            return self._databases[port.bridge]
-
-        return [
-            (socket, batch[start : start + BATCH])
-            for socket, group in groupby(sorted(ports, key=database), key=database)
-            for batch in [list(group)]
-            for start in range(0, len(batch), BATCH)
-        ]
-
-
-def refusals(database: Path, ports: Sequence[BridgePort]) -> dict[str, str]:
-    """Interface -> why Open vSwitch does not forward by this port number; empty where all is well."""
-    states = _states(database, [port.interface for port in ports])
-    reasons = {port.interface: _refusal(port, *states.get(port.interface, (-1, ""))) for port in ports}
-    return {interface: reason for interface, reason in reasons.items() if reason}
-
-
-def _states(database: Path, interfaces: Sequence[str]) -> dict[str, tuple[int, str]]:
-    """Interface -> its port number (-1: none) and what is wrong with it."""
-    if not interfaces:
-        return {}
-    columns = ["--format=json", "--columns=name,ofport,error", "--if-exists", "list", "Interface"]
-    rows = json.loads(vsctl(database, *columns, *interfaces))["data"]
-    return {
-        name: (ofport if isinstance(ofport, int) else -1, error if isinstance(error, str) else "")
-        for name, ofport, error in rows  # a column without a value reads ["set", []]
-    }
-
-
-def _refusal(port: BridgePort, number: int, error: str) -> str:
-    if number == port.number:
-        return ""
-    return error or f"Open vSwitch gave it port {number} of {port.bridge}, not {port.number}"
-
-
-def socket_of(run: Path, group: str) -> Path:
-    """The database's socket of a placement group."""
-    return run / "switchd" / group / "db.sock"
-
-
-def version() -> str:
-    """Open vSwitch's version, as in "3.1.0"."""
-    return _run(["ovs-vsctl", "--version"]).split("\n", 1)[0].split()[-1]
-
-
-def vsctl(database: Path, *arguments: str) -> str:
-    """Runs ovs-vsctl on a database. Raises PodwireError with what it said."""
-    return _run(["ovs-vsctl", f"--db=unix:{database}", f"--timeout={TRANSACTION_TIMEOUT_S}", *arguments])
-
-
-def _addition(port: BridgePort) -> list[str]:
-    request = ["--", "set", "Interface", port.interface, f"ofport_request={port.number}"]
-    return ["--", "--may-exist", "add-port", port.bridge, port.interface, *request]
-
-
-def _deletion(port: BridgePort) -> list[str]:
-    return ["--", "--if-exists", "del-port", port.bridge, port.interface]
-
-
-def _transact(
-    database: Path, ports: Sequence[BridgePort], command: Callable[[BridgePort], list[str]]
-) -> dict[str, str]:
-    """One transaction; where the whole is refused, one for each port. Interface -> why it was refused."""
-    if not ports:
-        return {}
-    try:
-        vsctl(database, *(word for port in ports for word in command(port)))
-    except PodwireError as error:
-        if len(ports) == 1:
-            return {ports[0].interface: str(error)}
-        return {name: reason for port in ports for name, reason in _transact(database, [port], command).items()}
-    return {}
-
-
 def _schema() -> Path:
     for schema in SCHEMAS:
         if schema.exists():
             return schema
     raise PodwireError(f"Open vSwitch's schema is not at {' or '.join(map(str, SCHEMAS))}: install openvswitch-switch")
-
-
-def _run(argv: list[str]) -> str:
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise PodwireError(f"{argv[0]} is not installed: install openvswitch-switch") from None
-    if done.returncode:
-        raise PodwireError(f"{argv[0]}: {' '.join(done.stderr.split()) or f'exit code {done.returncode}'}")
-    return done.stdout

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from k8sshim.errors import PodwireError
 from topo import mininet_backend, netns, ovs, spec
 from topo.mininet_backend import Topology
 from topo.netns import LinuxNamespaces
@@ -198,5 +199,5 @@ def test_nothing_is_left_when_it_stops(build: Callable[[Plan], Topology]) -> Non
 def test_a_datapath_that_is_not_here_is_refused(build: Callable[[Plan], Topology]) -> None:
     if ovs.kernel_datapath():
         pytest.skip("this machine has the kernel datapath")
-    with pytest.raises(ovs.PodwireError, match="no openvswitch module"):
+    with pytest.raises(PodwireError, match="no openvswitch module"):
         build(planned(datapath="kernel"))

@@ -30,6 +30,7 @@ from .syscalls import (
     leave,
     name_namespace,
     path,
+    set_offload,
     set_up,
     unname_namespace,
     write_sysctls,
@@ -44,6 +45,7 @@ __all__ = [
     "inside",
     "interfaces",
     "path",
+    "set_offloads",
     "set_sysctls",
 ]
 
@@ -81,6 +83,16 @@ def set_sysctls(name: str | None, values: Mapping[str, str]) -> None:
     """Writes settings below /proc/sys in a namespace; those that this kernel does not have are left out."""
     with inside(name):
         write_sysctls(values)
+
+
+def set_offloads(name: str | None, interface: str, features: Mapping[str, bool]) -> None:
+    """Turns checksum (`tx`) and segmentation (`tso`, `gso`) offloads of an interface on or off.
+
+    What measures packet sizes wants them off in the pods, and a tunnel device beside a userspace bridge wants `tx` off.
+    """
+    with inside(name):
+        for feature, on in features.items():
+            set_offload(interface, feature, on)
 
 
 def interfaces(namespace: str | None) -> dict[str, bool]:

@@ -17,6 +17,8 @@ CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000
 MNT_DETACH = 2
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+SIOCETHTOOL = 0x8946
+ETHTOOL_SET = {"tx": 0x17, "tso": 0x1F, "gso": 0x24}  # offloads by the names of `ethtool -K`
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -72,6 +74,13 @@ def set_up(interface: str) -> None:
         request = struct.pack("16sH22x", interface.encode(), 0)
         flags = struct.unpack_from("16xH", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[0]
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH22x", interface.encode(), flags | IFF_UP))
+
+
+def set_offload(interface: str, feature: str, on: bool) -> None:
+    """`ethtool -K INTERFACE FEATURE on|off` in the thread's namespace; the feature is tx, tso or gso."""
+    value = ctypes.create_string_buffer(struct.pack("II", ETHTOOL_SET[feature], on))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, SIOCETHTOOL, struct.pack("16sP16x", interface.encode(), ctypes.addressof(value)))
 
 
 def index_of(interface: str) -> int:

@@ -92,6 +92,21 @@ def test_bare_pairs_are_up_at_both_ends(namespaces: LinuxNamespaces) -> None:
         assert (end["operstate"], end["mtu"], end["addr_info"]) == ("UP", 1450, [])
 
 
+def test_offloads_are_turned_off_and_on(namespaces: LinuxNamespaces) -> None:
+    namespaces.connect([LINK])
+
+    def offloads() -> dict[str, str]:
+        argv = ["nsenter", "--net=/run/netns/pod-9", "ethtool", "-k", "eth0"]
+        lines = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()[1:]
+        state = {name.strip(): value.split()[0] for name, value in (line.split(":", 1) for line in lines)}
+        return {name: state[name] for name in ("tx-checksum-ip-generic", "tx-tcp-segmentation")}
+
+    netns.set_offloads("pod-9", "eth0", {"tso": False, "gso": False, "tx": False})
+    assert set(offloads().values()) == {"off"}
+    netns.set_offloads("pod-9", "eth0", {"tx": True, "tso": True})
+    assert set(offloads().values()) == {"on"}
+
+
 def test_the_calling_thread_stays_where_it_is(namespaces: LinuxNamespaces) -> None:
     before = identity()
     namespaces.create(["pod-9"])

@@ -12,19 +12,20 @@ from k8sshim import manifests
 from k8sshim.client import Client
 from k8sshim.errors import PodwireError
 from k8sshim.manifests import Applied, Document
-from lab import doctor, following, state
+from lab import doctor, state
 from lab.ending import down, end
 from lab.events import ENDED, FAILED, TOPOLOGY, Event
 from lab.launch import Launched, last_line, launch
 from lab.readiness import Survey
+from lab.settling import NotReady, settle
 from lab.state import RUNNING, Lab
 from topo.spec import ClusterSpec
 
 __all__ = ["NotReady", "Progress", "Step", "apply", "down", "end", "up"]
 SANDBOX, SWITCHES, API, NODES, MANIFESTS, PODS = "sandbox", "switches", "API", "nodes", "manifests", "pods"
+NETWORK = "network"
 _DEATHS = 3  # of one component while the lab comes up, after which it will not come up
 _LOOK_S = 0.1
-_SHOWN = 3  # pods that are named one by one
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,6 @@ class Step:
 
 
 Progress = Callable[[Step], None]
-
-
-class NotReady(PodwireError):
-    """The lab is up, but not all its nodes and pods became ready in time."""
 
 
 def up(cluster: ClusterSpec, name: str, documents: Sequence[Document], timeout_s: float, progress: Progress) -> Lab:
@@ -73,7 +70,7 @@ def apply(lab: Lab, documents: Sequence[Document], *, wait_s: float | None) -> I
     client = Client(lab.kubeconfig)
     yield from manifests.apply(client, documents)
     if wait_s is not None:
-        _check(lab, 0, wait_s, following.wait_ready(client, documents, 0, wait_s, lambda _: None))
+        settle(lab, client, documents, nodes=0, timeout_s=wait_s, report=lambda _: None)
 
 
 def _come_up(launched: Launched, documents: Sequence[Document], timeout_s: float, progress: Progress) -> None:
@@ -119,28 +116,14 @@ class _Filling(threading.Thread):
         if self._documents:
             applied = list(manifests.apply(client, self._documents))
             self._progress(Step(MANIFESTS, len(applied), len(self._documents)))
-        nodes, left_s = len(self._lab.nodes), deadline - time.monotonic()
-        last = following.wait_ready(client, self._documents, nodes, left_s, self._report)
-        _check(self._lab, nodes, self._timeout_s, last)
+        left_s, nodes = max(deadline - time.monotonic(), 0), len(self._lab.nodes)
+        settle(self._lab, client, self._documents, nodes=nodes, timeout_s=left_s, report=self._report)
+        self._progress(Step(NETWORK, 1, 1))
 
     def _report(self, now: Survey) -> None:
         self._progress(Step(NODES, now.nodes_ready, len(self._lab.nodes)))
         if now.pods_expected:
             self._progress(Step(PODS, now.pods_ready, now.pods_expected))
-
-
-def _check(lab: Lab, nodes: int, timeout_s: float, last: Survey) -> None:
-    if last.complete(nodes):
-        return
-    short = [f"{nodes - last.nodes_ready} of {nodes} nodes"] if last.nodes_ready < nodes else []
-    missing = last.pods_expected - last.pods_ready
-    short += [f"{missing} of {last.pods_expected} pods"] if missing > 0 else []
-    reasons = "; ".join(last.waiting[:_SHOWN])
-    more = f"; and {len(last.waiting) - _SHOWN} more" if len(last.waiting) > _SHOWN else ""
-    what = " and ".join(short) or f"{last.unsettled} workloads"
-    raise NotReady(
-        f'not ready after {timeout_s:g} s in lab "{lab.name}": {what}{": " if reasons else ""}{reasons}{more}'
-    )
 
 
 def _broken(lab: Lab, event: Event) -> PodwireError:

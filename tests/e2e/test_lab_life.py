@@ -149,6 +149,6 @@ def test_pods_that_cannot_become_ready_are_named_and_the_lab_stays(podwire: Podw
     done = podwire("up", "--name", "waiting", "-f", str(tmp_path / "pod.yaml"), "--timeout", "6")
     assert (done.returncode, done.stdout) == (1, "")
     last = done.stderr.splitlines()[-1]
-    assert last.startswith('podwire: not ready after 6 s in lab "waiting": 1 of 1 pods: pod default/homeless: ')
+    assert last.startswith('podwire: lab "waiting" is up, but not ready in time: 1 of 1 pods: pod default/homeless: ')
     assert [row["state"] for row in podwire.json("ls") if row["name"] == "waiting"] == ["running"]
     podwire.said("down", "waiting")

@@ -90,7 +90,7 @@ class Fabric:
         for link in cluster.links:
             a, b = ((numbers[end.switch], end.port) for end in (link.a, link.b))
             self._links |= {a: b, b: a}
-        self._connections: dict[int, list[Connection]] = {}
+        self.connections: dict[int, list[Connection]] = {}  # by zone
 
     def send(self, dpid: int, port: int, fields: Fields) -> list[Arrival]:
         """Put a packet into a port; where it comes out in the end."""
@@ -156,7 +156,7 @@ class Fabric:
         return None
 
     def _conntrack(self, walk: Walk, ct: act.Ct) -> None:
-        connections = self._connections.setdefault(walk.marks[ct.zone], [])
+        connections = self.connections.setdefault(walk.marks[ct.zone], [])
         seen = _tuple_of(walk.fields)
         known = next((one for one in connections if seen in (one.there, one.back)), None)
         if known is None and ct.commit:

@@ -31,8 +31,10 @@ class Following:
         """How far the cluster has come, whenever something changed, until `timeout_s` have gone."""
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
-            if self._changed.wait(min(left, _PAUSE_S)):
-                self._changed.clear()
+            if not self._changed.wait(min(left, _PAUSE_S)):
+                continue
+            self._changed.clear()
+            if all(informer.synced.is_set() for informer in self._informers.values()):  # else pods may be unseen yet
                 yield self.survey()
                 threading.Event().wait(min(left, _PAUSE_S))
 

@@ -39,13 +39,15 @@ def create_argv(argv: Sequence[str]) -> list[str]:
 def enter_argv(pid: int, argv: Sequence[str], *, netns: str | None = None) -> list[str]:
     """The command that runs `argv` in the sandbox of process `pid`, as the caller sees that pid.
 
-    It runs in the sandbox's first network namespace, or in the one named `netns`. The exit code is that of `argv`.
+    It runs in the sandbox's first network namespace, or in the one named `netns`. The exit code is that of `argv`;
+    what ends the caller ends `argv`, which nsenter by itself would leave running.
     """
     proc = Path("/proc") / str(pid)
     network = proc / "root" / NETNS_FOLDER.relative_to("/") / netns if netns else proc / "ns" / "net"
     user = [] if _same_namespace(proc / "ns" / "user") else ["--user", "--preserve-credentials"]
     kinds = [_OPTIONS[kind] for kind in _KINDS]
-    return ["nsenter", f"--target={pid}", *user, *kinds, f"--net={network}", "--", "env", f"{MARKER}=1", *argv]
+    inside = ["setpriv", "--pdeathsig", "TERM", "--", "env", f"{MARKER}=1", *argv]
+    return ["nsenter", f"--target={pid}", *user, *kinds, f"--net={network}", "--", *inside]
 
 
 def inside() -> bool:

@@ -87,7 +87,7 @@ def test_an_interrupted_run_takes_its_lab_down(podwire: Podwire, tmp_path: Path)
     finally:
         running.kill()
     assert running.returncode == 130
-    assert told.splitlines()[-1] == "podwire: interrupted"
+    assert "Traceback" not in told
     assert not any(one["name"].startswith("tiny-") for one in podwire.json("ls"))
     assert not list((tmp_path / "out").glob("*/*"))
 

@@ -16,10 +16,13 @@ from experiments.ends import Ends
 from experiments.inside import Sandbox
 from experiments.scenario import LINUX_BRIDGE, OVS_NORMAL, VETH
 from experiments.traffic import SERVERS
+from k8sshim.errors import PodwireError
+from lab.waiting import wait_until
 
 _GROUP = "0"  # the placement group whose ovs-vswitchd has the floor's bridge
 _DATABASE = f"unix:/run/podwire/switchd/{_GROUP}/db.sock"
 _OVS_BRIDGE = "floor-normal"
+_END_S = 10.0
 _NUMBER = {VETH: 1, LINUX_BRIDGE: 2, OVS_NORMAL: 3}  # of the floor's /30 in RFC 2544's benchmarking range
 
 
@@ -129,5 +132,11 @@ def _remove(sandbox: Sandbox, netns: str) -> None:
 
 
 def _reap(sandbox: Sandbox, netns: str, server: subprocess.Popen[bytes]) -> None:
-    sandbox.end_all(netns)
-    server.wait()
+    """End a server, also one that is on its way into its namespace still."""
+
+    def ended() -> bool:
+        sandbox.end_all(netns)
+        return server.poll() is not None
+
+    if not wait_until(ended, _END_S):
+        raise PodwireError(f"a server of {netns} does not end")

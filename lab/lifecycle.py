@@ -21,7 +21,7 @@ from lab.settling import NotReady, settle
 from lab.state import RUNNING, Lab
 from topo.spec import ClusterSpec
 
-__all__ = ["NotReady", "Progress", "Step", "apply", "down", "end", "up"]
+__all__ = ["NotReady", "Progress", "Step", "apply", "broken", "down", "end", "up"]
 SANDBOX, SWITCHES, API, NODES, MANIFESTS, PODS = "sandbox", "switches", "API", "nodes", "manifests", "pods"
 NETWORK = "network"
 _DEATHS = 3  # of one component while the lab comes up, after which it will not come up
@@ -84,9 +84,9 @@ def _come_up(launched: Launched, documents: Sequence[Document], timeout_s: float
                 progress(Step(SWITCHES, 1, 1))
             deaths[event.component] += event.kind == ENDED
             if event.kind == FAILED or deaths[event.component] >= _DEATHS:
-                raise _broken(launched.lab, event)
+                raise broken(launched.lab, event)
         if launched.listener.closed:
-            raise _broken(launched.lab, Event(FAILED, "supervisor", "ended"))
+            raise broken(launched.lab, Event(FAILED, "supervisor", "ended"))
     if filling.error:
         raise filling.error
 
@@ -126,7 +126,8 @@ class _Filling(threading.Thread):
             self._progress(Step(PODS, now.pods_ready, now.pods_expected))
 
 
-def _broken(lab: Lab, event: Event) -> PodwireError:
+def broken(lab: Lab, event: Event) -> PodwireError:
+    """Why a lab does not come up, with the last that its component said."""
     log = lab.log / f"{event.component}.log"
     said = last_line(log) if event.kind == ENDED else ""
     why = ": ".join(part for part in (event.message, said) if part)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import doctor, sandbox
+from lab import doctor, lifecycle, sandbox
 from lab.assembly import describe
 from lab.components import components
 from lab.events import ENDED, TOPOLOGY, Event, Listener, tell
@@ -15,6 +15,7 @@ from lab.features import FEATURES, Feature
 from lab.inventory import pod_key
 from lab.keeper import next_pause_s
 from lab.launch import last_line
+from lab.state import STARTING, Lab
 
 pytestmark = pytest.mark.unit
 
@@ -113,3 +114,12 @@ def test_a_lab_can_run_if_all_that_is_required_is_found() -> None:
 def test_every_feature_says_what_its_absence_costs_and_how_to_get_it() -> None:
     assert all(feature.cost and feature.remedy for feature in FEATURES)
     assert len({feature.name for feature in FEATURES}) == len(FEATURES)
+
+
+def test_a_component_that_keeps_ending_is_told_with_its_last_words(tmp_path: Path) -> None:
+    lab = Lab("x", tmp_path, 1, "", (), STARTING)
+    lab.log.mkdir()
+    (lab.log / "agent.log").write_text("Traceback\nImportError: no module\n")
+    error = lifecycle.broken(lab, Event(ENDED, "agent", "exit code 1"))
+    log = tmp_path / "log" / "agent.log"
+    assert str(error) == f"the lab does not come up: agent: exit code 1: ImportError: no module (log: {log})"

@@ -16,7 +16,7 @@ from experiments.measurements import Measurement, Route
 from experiments.measuring import Measured, measure, warm_up
 from experiments.results import Labels, Run
 from experiments.scenario import FLOOR
-from experiments.traffic import Meter
+from experiments.traffic import Meter, check_programs
 from k8sshim.client import Client
 from k8sshim.errors import PodwireError
 from k8sshim.objects import Raw
@@ -43,6 +43,7 @@ class Observer(Protocol):
 
 def run(prepared: Prepared, observer: Observer) -> Run:
     """Bring the scenario's lab up, measure it, and take it down. Raises PodwireError, BadInput."""
+    check_programs()
     token, started = secrets.token_hex(3), _now()
     before = environment.machine()
     with _lab(prepared, token, observer) as lab:

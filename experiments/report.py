@@ -19,6 +19,7 @@ from k8sshim.errors import PodwireError
 
 PAGE = "report.html"
 _DETAIL = ("protocol", "streams")
+_FLOORS = tuple(reversed(floor_routes()))  # the one that flows are compared with first
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Row:
     median: str
     interval: str
     n: int
-    ratios: tuple[str, ...]  # to each floor
+    ratios: tuple[tuple[str, str], ...]  # to each floor: median, interval
     loss: str
     limited: bool  # most readings were taken with all cores busy
 
@@ -73,7 +74,7 @@ def render(run: Run, made: Figures, images: list[tuple[Drawn, str]]) -> str:
         limits=list(wording.limits(made)),
         spread=wording.spread(run),
         images=images,
-        floors=[wording.route(route).removeprefix("floor: ") for route in floor_routes()],
+        floors=[wording.route(route).removeprefix("floor: ") for route in _FLOORS],
         tables=list(tables(made)),
         failures=list(failure_lines(run)),
         repeat=repeat(run),
@@ -122,8 +123,9 @@ def _title(figure: Figure) -> str:
 
 def _row(made: Figures, figure: Figure) -> Row:
     known = figure.estimate
-    ratios = (made.ratio(figure, floor) for floor in floor_routes())
-    loss = made.one(LOSS, figure.route, **_loss_labels(figure.labels))
+    ratios = (made.ratio(figure, floor) for floor in _FLOORS)
+    bare = tuple(label for label in figure.labels if label[0] != "percentile")
+    loss = next((one for one in made.of(LOSS) if one.labels == bare), None)
     return Row(
         what=figure.metric,
         route=wording.route(figure.route),
@@ -131,14 +133,10 @@ def _row(made: Figures, figure: Figure) -> Row:
         median=wording.quantity(known.median, figure.unit),
         interval=wording.interval(known, figure.unit),
         n=known.n,
-        ratios=tuple(wording.ratio(one) if one else "" for one in ratios),
+        ratios=tuple((wording.share(one), wording.bounds(one)) if one else ("", "") for one in ratios),
         loss=f"{wording.digits(loss.estimate.median)} %" if loss else "",
         limited=2 * figure.busy > known.n,
     )
-
-
-def _loss_labels(labels: Labels) -> dict[str, str | int]:
-    return {name: value for name, value in labels if name in _DETAIL}
 
 
 def _environment(run: Run) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -6,6 +6,7 @@ long as the reading is to last. irtt sends a small request at a fixed interval a
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 
 from experiments import parse
@@ -15,6 +16,7 @@ from experiments.measurements import LATENCY, LOSS, THROUGHPUT, Measurement
 from experiments.results import Sample, labels
 from experiments.scenario import UDP, Traffic
 from experiments.statistics import quantile
+from k8sshim.errors import PodwireError
 
 IPERF3_PORT, IRTT_PORT = 5201, 2112  # the tools' own
 SERVERS = (
@@ -26,6 +28,14 @@ UDP_HEADERS = 28 + 12  # IPv4 and UDP, and room for a TCP header's options: data
 _MIN_BYTES = 20_000_000  # of TCP: less is over before it runs, or waits out one retransmission timeout
 _CONNECT_MS = 2000
 _PATIENCE = 5.0  # how many times longer than planned a reading may take, and seconds beside
+
+
+def check_programs() -> None:
+    """Raises PodwireError where a tool is missing on this machine."""
+    if missing := [argv[0] for argv in SERVERS if shutil.which(argv[0]) is None]:
+        raise PodwireError(
+            f"missing on this machine: {', '.join(missing)} (packages of the same names); see podwire doctor"
+        )
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,12 @@ def share(of: Estimate) -> str:
 
 def ratio(of: Estimate) -> str:
     """A ratio with its interval."""
-    return f"{of.median:.2f} ({of.low:.2f} – {of.high:.2f})" if of.n > 1 else share(of)
+    return f"{share(of)} ({bounds(of)})" if of.n > 1 else share(of)
+
+
+def bounds(of: Estimate) -> str:
+    """The interval of a ratio; of a single reading there is none."""
+    return f"{of.low:.2f} – {of.high:.2f}" if of.n > 1 else ""
 
 
 def _with_floor(figures: Figures, figure: Figure) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 if TYPE_CHECKING:
     from lab.lifecycle import Progress as Report
@@ -29,7 +29,7 @@ def showing_steps() -> Iterator[Report]:
 def _live() -> Iterator[Report]:
     columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description:<10}"), BarColumn(bar_width=24))
     tasks = {}
-    with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=Console(stderr=True)) as display:
+    with Progress(*columns, MofNCompleteColumn(), console=Console(stderr=True)) as display:
 
         def report(step: Step) -> None:
             if step.name not in tasks:

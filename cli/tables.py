@@ -41,13 +41,18 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
 
 
 def print_matrix(cells: Sequence[Cell]) -> None:
-    """Print who reaches whom: a row a source, a column a target; a pod's column has the number of its row."""
+    """Print who reaches whom: a row a source, a column a target.
+
+    Names are long, so a pod's column has the number of its row, and other targets have letters, told below.
+    """
     sources = sorted({cell.source for cell in cells})
     targets = sorted({cell.target for cell in cells})
     numbers = {name: str(number) for number, name in enumerate(sources, 1)}
-    table = Table("", "from \\ to", box=None, pad_edge=False, header_style="bold")
+    letters = {name: _letters(number) for number, name in enumerate(name for name in targets if name not in numbers)}
+    table = Table("", box=None, pad_edge=False, header_style="bold")
+    table.add_column("from \\ to", no_wrap=True)
     for target in targets:
-        table.add_column(numbers.get(target, escape(target)), justify="center")
+        table.add_column(numbers.get(target) or letters[target], justify="center", no_wrap=True)
     answers: dict[tuple[str, str], list[bool]] = {}
     for cell in cells:
         answers.setdefault((cell.source, cell.target), []).append(cell.allowed)
@@ -55,6 +60,14 @@ def print_matrix(cells: Sequence[Cell]) -> None:
         marks = [_mark(answers.get((source, target), [])) for target in targets]
         table.add_row(numbers[source], escape(source), *marks)
     console().print(table)
+    for name, letter in letters.items():
+        console().print(f"{letter}  {escape(name)}")
+
+
+def _letters(number: int) -> str:
+    """a, b, ... z, aa, ab, ... for 0, 1, ..."""
+    rest, last = divmod(number, 26)
+    return (_letters(rest - 1) if rest else "") + chr(ord("a") + last)
 
 
 def _mark(answers: Sequence[bool]) -> str:

@@ -12,11 +12,11 @@ from k8sshim import manifests
 from k8sshim.client import Client
 from k8sshim.errors import PodwireError
 from k8sshim.manifests import Applied, Document
-from lab import doctor, state
+from lab import doctor, following, state
 from lab.ending import down, end
 from lab.events import ENDED, FAILED, TOPOLOGY, Event
 from lab.launch import Launched, last_line, launch
-from lab.readiness import Survey
+from lab.readiness import Survey, pods_described
 from lab.settling import NotReady, settle
 from lab.state import RUNNING, Lab
 from topo.spec import ClusterSpec
@@ -47,7 +47,8 @@ def up(cluster: ClusterSpec, name: str, documents: Sequence[Document], timeout_s
     cannot run labs, PodwireError where the lab does not come up; failed or interrupted, it is taken down again.
     """
     doctor.check()
-    with launch(state.claim(name), cluster) as launched:
+    expected = pods_described((document.raw for document in documents), nodes=len(cluster.nodes))
+    with launch(state.claim(name), cluster.expecting(expected)) as launched:
         progress(Step(SANDBOX, 1, 1))
         try:
             _come_up(launched, documents, timeout_s, progress)
@@ -113,10 +114,13 @@ class _Filling(threading.Thread):
         client = Client(self._lab.kubeconfig)
         client.wait_until_ready(self._timeout_s)
         self._progress(Step(API, 1, 1))
+        nodes = len(self._lab.nodes)
         if self._documents:
+            # Pods go to nodes that are ready: with one there, it would get them all.
+            following.wait_ready(client, (), nodes, self._timeout_s, self._report)
             applied = list(manifests.apply(client, self._documents))
             self._progress(Step(MANIFESTS, len(applied), len(self._documents)))
-        left_s, nodes = max(deadline - time.monotonic(), 0), len(self._lab.nodes)
+        left_s = max(deadline - time.monotonic(), 0)
         settle(self._lab, client, self._documents, nodes=nodes, timeout_s=left_s, report=self._report)
         self._progress(Step(NETWORK, 1, 1))
 

@@ -40,6 +40,13 @@ def survey(objects: Objects) -> Survey:
     )
 
 
+def pods_described(objects: Iterable[Raw], *, nodes: int) -> int:
+    """How many pods these objects, as written in manifests, will make on that many nodes."""
+    makers = [raw for raw in objects if raw["kind"] in ("Pod", *WORKLOADS)]
+    alone = {"Pod": 1, "DaemonSet": nodes}  # the other kinds say how many
+    return sum(alone[raw["kind"]] if raw["kind"] in alone else _desired(raw) for raw in makers)
+
+
 def within(objects: Objects, names: Collection[tuple[str, Key]]) -> dict[str, list[Raw]]:
     """Of `objects`, those with these kinds and keys, and those that they own."""
     owned: set[str] = set()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from k8sshim.objects import Key, Raw
-from lab.readiness import pod_reason, survey, within
+from lab.readiness import pod_reason, pods_described, survey, within
 
 pytestmark = pytest.mark.unit
 
@@ -128,3 +128,14 @@ def test_within_keeps_what_was_applied_and_what_that_owns() -> None:
 )
 def test_why_a_pod_is_not_ready(status: Raw, reason: str) -> None:
     assert pod_reason({"metadata": {"name": "p"}, "status": status}) == reason
+
+
+def test_manifests_tell_how_many_pods_there_will_be() -> None:
+    objects = [
+        {"kind": "Pod"},
+        {"kind": "Deployment", "spec": {"replicas": 4}},
+        {"kind": "StatefulSet", "spec": {}},
+        {"kind": "DaemonSet", "spec": {}},
+        {"kind": "Service", "spec": {"replicas": 9}},
+    ]
+    assert pods_described(objects, nodes=3) == 1 + 4 + 1 + 3

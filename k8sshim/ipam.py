@@ -96,16 +96,6 @@ def mac_of(address: str) -> str:
     return ":".join(f"{byte:02x}" for byte in (0x0A, 0x58, *packed))
 
 
-def claimed(annotation: object) -> PodNetwork | None:
-    """The network that a pod's annotation claims; None for no annotation and for one that makes no sense."""
-    if not isinstance(annotation, str):
-        return None
-    try:
-        return PodNetwork.from_json(annotation)
-    except (ValueError, KeyError, TypeError):  # somebody edited it
-        return None
-
-
 def _usable(cidr: str) -> int:
     """The last offset of a network that a pod may have."""
     network = ip_network(cidr)

@@ -8,9 +8,11 @@ Parsing is lenient (validation has been done by then): what is absent gets Kuber
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import ip_address
 from typing import Any
 
 Raw = dict[str, Any]  # an object as JSON
@@ -18,7 +20,8 @@ Labels = tuple[tuple[str, str], ...]  # sorted pairs: hashable, comparable
 
 GROUP = "podwire.dev"
 CLUSTER_API_VERSION = f"{GROUP}/v1alpha1"
-POD_NETWORK_ANNOTATION = f"{GROUP}/pod-network"  # JSON {"addresses": [...], "mac": "...", "port": N}; set with the binding
+POD_NETWORK_ANNOTATION = f"{GROUP}/pod-network"  # a PodNetwork as JSON, set with the binding
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 def labels_of(raw: Mapping[str, str] | None) -> Labels:
@@ -54,9 +57,15 @@ class PodNetwork:
         return json.dumps({"addresses": list(self.addresses), "mac": self.mac, "port": self.port})
 
     @classmethod
-    def from_json(cls, text: str) -> PodNetwork:
-        raw = json.loads(text)
-        return cls(tuple(raw["addresses"]), raw["mac"], int(raw["port"]))
+    def claimed(cls, annotation: object) -> PodNetwork | None:
+        """What a pod's annotation claims; None for no annotation, and for one that somebody wrote and makes no sense."""
+        try:
+            raw = json.loads(annotation) if isinstance(annotation, str) else {}
+            addresses, mac, port = raw["addresses"], raw["mac"], raw["port"]
+            valid = type(addresses) is list and addresses and type(port) is int and _MAC.fullmatch(mac)
+            return cls(tuple(str(ip_address(one)) for one in addresses), mac, port) if valid else None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ class Pod:
     uid: str
     labels: Labels
     node: str  # "" while unscheduled
-    network: PodNetwork | None  # None while unscheduled, and for hostNetwork pods
+    network: PodNetwork | None  # None while unscheduled, for hostNetwork pods, for a bad annotation
     host_network: bool
     phase: str
     ip: str  # status.podIP; the node's address for hostNetwork pods; "" before the agent has made it
@@ -99,7 +108,7 @@ class Pod:
             uid=metadata.get("uid") or "",
             labels=labels_of(metadata.get("labels")),
             node=spec.get("nodeName") or "",
-            network=PodNetwork.from_json(annotation) if annotation else None,
+            network=PodNetwork.claimed(annotation),
             host_network=bool(spec.get("hostNetwork")),
             phase=status.get("phase") or "Pending",
             ip=status.get("podIP") or "",
@@ -312,7 +321,14 @@ class Cluster:
             node_cidrs=tuple(status.get("nodeCIDRs") or ()),
             pod_mtu=int(status.get("podMTU") or 1500),
             switches=tuple(
-                Switch(s["name"], int(s["dpid"]), s["mac"], s.get("node") or "", int(s.get("nodePort") or 0), s.get("nodeMAC") or "")
+                Switch(
+                    s["name"],
+                    int(s["dpid"]),
+                    s["mac"],
+                    s.get("node") or "",
+                    int(s.get("nodePort") or 0),
+                    s.get("nodeMAC") or "",
+                )
                 for s in status.get("switches") or ()
             ),
             links=tuple(
@@ -330,7 +346,14 @@ class Cluster:
             "nodeCIDRs": list(self.node_cidrs),
             "podMTU": self.pod_mtu,
             "switches": [
-                {"name": s.name, "dpid": s.dpid, "mac": s.mac, "node": s.node, "nodePort": s.node_port, "nodeMAC": s.node_mac}
+                {
+                    "name": s.name,
+                    "dpid": s.dpid,
+                    "mac": s.mac,
+                    "node": s.node,
+                    "nodePort": s.node_port,
+                    "nodeMAC": s.node_mac,
+                }
                 for s in self.switches
             ],
             "links": [

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from k8sshim.controllers.world import Change
-from k8sshim.ipam import LAST_ADDRESS_ANNOTATION, Range, claimed
+from k8sshim.ipam import LAST_ADDRESS_ANNOTATION, Range
 from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, Node, PodNetwork, Raw
 from k8sshim.scheduling import Load, group_of, natural
 
@@ -143,7 +143,7 @@ class Ledger:
         self.unaddressed.pop(uid, None)
         if spec.get("hostNetwork"):
             return
-        claim = claimed((metadata.get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
+        claim = PodNetwork.claimed((metadata.get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
         host = self.hosts.get(spec["nodeName"])
         if host is not None and uid not in self._grants:
             offset = host.range.offset_of(claim)
@@ -162,6 +162,6 @@ def _precedence(pod: Raw) -> tuple[bool, str, str]:
     """Two pods can claim one address only where somebody wrote an annotation by hand. The one whose node has given it
     that address has it, else the one made first."""
     metadata, status = pod["metadata"], pod.get("status") or {}
-    claim = claimed((metadata.get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
+    claim = PodNetwork.claimed((metadata.get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
     realised = claim is not None and status.get("podIP") in claim.addresses
     return not realised, metadata.get("creationTimestamp") or "", metadata["name"]

@@ -8,8 +8,7 @@ from contextlib import suppress
 
 from k8sshim.client import NODES, PODS, Client, Deleted, Event, Informer, Synced
 from k8sshim.errors import PodwireError
-from k8sshim.ipam import claimed
-from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, Raw
+from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, PodNetwork, Raw
 
 READY = [{"type": "Ready", "status": "True"}]
 
@@ -58,7 +57,7 @@ class FakeAgent:
                 self._client.update_status(PODS, {**pod, "status": self._status(pod)})
 
     def _status(self, pod: Raw) -> Raw:
-        network = claimed((pod["metadata"].get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
+        network = PodNetwork.claimed((pod["metadata"].get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
         addresses = network.addresses if network else ()
         return {
             "phase": "Running" if network else "Pending",

@@ -26,8 +26,7 @@ from k8sshim.client import (
     Resource,
     resource_for,
 )
-from k8sshim.ipam import claimed
-from k8sshim.objects import POD_NETWORK_ANNOTATION, EndpointSlice, Key, Raw
+from k8sshim.objects import POD_NETWORK_ANNOTATION, EndpointSlice, Key, PodNetwork, Raw
 
 pytestmark = pytest.mark.contract
 WEB = Key("default", "web")
@@ -119,7 +118,7 @@ SERVICE: Raw = {
 def test_a_deployment_rolls_out_scales_and_goes(lab: Lab) -> None:
     lab.client.create(DEPLOYMENTS, workload(DEPLOYMENTS, 6))
     wait_until(lambda: lab.status(DEPLOYMENTS, "availableReplicas") == 6)
-    networks = [claimed(pod["metadata"]["annotations"][POD_NETWORK_ANNOTATION]) for pod in lab.pods()]
+    networks = [PodNetwork.claimed(pod["metadata"]["annotations"][POD_NETWORK_ANNOTATION]) for pod in lab.pods()]
     assert len({network.addresses for network in networks if network}) == 6
     nodes = [pod["spec"]["nodeName"] for pod in lab.pods()]
     assert sorted(nodes) == ["n1", "n1", "n2", "n2", "n3", "n3"]
@@ -184,7 +183,7 @@ def test_killed_in_the_middle_and_begun_anew_it_doubles_nothing(lab: Lab) -> Non
     wait_until(lambda: lab.status(DEPLOYMENTS, "availableReplicas") == 40)
     wait_until(lambda: len(lab.ready()) == 40)
     assert len(lab.pods()) == 40
-    networks = [claimed(pod["metadata"]["annotations"][POD_NETWORK_ANNOTATION]) for pod in lab.pods()]
+    networks = [PodNetwork.claimed(pod["metadata"]["annotations"][POD_NETWORK_ANNOTATION]) for pod in lab.pods()]
     assert len({network.addresses for network in networks if network}) == 40
     assert len(lab.client.list(REPLICA_SETS, "default")[0]) == 1
 

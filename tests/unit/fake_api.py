@@ -23,8 +23,7 @@ from k8sshim.controllers.pods import SUFFIX_ALPHABET, format_time, is_terminatin
 from k8sshim.controllers.world import Change, World
 from k8sshim.controllers.writes import Delete
 from k8sshim.errors import Conflict
-from k8sshim.ipam import claimed
-from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, Raw
+from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, PodNetwork, Raw
 
 START = datetime(2024, 5, 1, tzinfo=timezone.utc)
 READY = {"type": "Ready", "status": "True"}
@@ -215,7 +214,7 @@ class Cluster:
 
     def start(self, pod: Raw, phase: str = "Running", ready: bool = True) -> None:
         """The agent's word on a pod."""
-        network = claimed((pod["metadata"].get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
+        network = PodNetwork.claimed((pod["metadata"].get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
         condition = {**READY, "status": str(ready), "lastTransitionTime": format_time(self.api.now)}
         status = {"phase": phase, "conditions": [condition], "podIP": network.addresses[0] if network else ""}
         self.api.update_status(PODS, {**self.api.get(PODS, Key.of(pod)), "status": status})  # type: ignore[dict-item]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8sshim.ipam import FIRST_POD_PORT, Range, claimed, mac_of
-from k8sshim.objects import PodNetwork
+from k8sshim.ipam import FIRST_POD_PORT, Range, mac_of
+from k8sshim.objects import POD_NETWORK_ANNOTATION, Pod, PodNetwork
 
 pytestmark = pytest.mark.unit
 
@@ -65,10 +65,21 @@ def test_what_a_range_never_gives_out_is_no_offset_of_it(forged: PodNetwork) -> 
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "{", "[]", "7", '{"addresses": 1, "mac": "", "port": 1}', '{"port": "x"}', {}]
+    "text",
+    [
+        *(None, "", "{", "[]", "7", {}, "[" * 100_000, '{"port": "x"}'),
+        '{"addresses": 1, "mac": "0a:58:0a:f4:00:02", "port": 18}',
+        '{"addresses": [], "mac": "0a:58:0a:f4:00:02", "port": 18}',
+        '{"addresses": ["10.244.0.2", "x"], "mac": "0a:58:0a:f4:00:02", "port": 18}',
+        '{"addresses": ["10.244.0.2"], "mac": "; rm", "port": 18}',
+        '{"addresses": ["10.244.0.2"], "mac": 7, "port": 18}',
+        '{"addresses": ["10.244.0.2"], "mac": "0a:58:0a:f4:00:02", "port": "18"}',
+    ],
 )
 def test_annotations_that_make_no_sense_claim_nothing(text: object) -> None:
-    assert claimed(text) is None
+    assert PodNetwork.claimed(text) is None
+    raw = {"metadata": {"name": "p", "annotations": {POD_NETWORK_ANNOTATION: text}}}
+    assert Pod.parse(raw).network is None
 
 
 class Node:

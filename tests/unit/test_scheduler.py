@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k8sshim.client import NODES, PODS, REPLICA_SETS
-from k8sshim.ipam import LAST_ADDRESS_ANNOTATION, claimed
-from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, Raw
+from k8sshim.ipam import LAST_ADDRESS_ANNOTATION
+from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, PodNetwork, Raw
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ def addresses(cluster: Cluster) -> dict[str, str]:
     """Pods' addresses by name, for those that have one."""
     found = {}
     for each in cluster.pods():
-        network = claimed((each["metadata"].get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
+        network = PodNetwork.claimed((each["metadata"].get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
         if network and each["status"]["phase"] not in ("Failed", "Succeeded"):
             found[each["metadata"]["name"]] = network.addresses[0]
     return found
@@ -55,7 +55,7 @@ def test_the_mark_is_written_before_the_pods_that_need_it() -> None:
             marked = int(
                 (raw["metadata"].get("annotations") or {}).get(LAST_ADDRESS_ANNOTATION, ".0").rpartition(".")[2]
             )
-        network = claimed((raw["metadata"].get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
+        network = PodNetwork.claimed((raw["metadata"].get("annotations") or {}).get(POD_NETWORK_ANNOTATION))
         assert network is None or int(network.addresses[0].rpartition(".")[2]) <= marked
 
 

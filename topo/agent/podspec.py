@@ -117,7 +117,7 @@ def parse(raw: Raw) -> PodSpec:
         uid=metadata["uid"],
         node=spec.get("nodeName") or "",
         hostname=(spec.get("hostname") or key.name)[:63],
-        network=PodNetwork.from_json(annotation) if annotation else None,
+        network=PodNetwork.claimed(annotation),
         host_network=bool(spec.get("hostNetwork")),
         restart_policy=spec.get("restartPolicy") or "Always",
         grace_s=DEFAULT_GRACE_S if grace is None else float(grace),

@@ -26,7 +26,10 @@ class Component:
 
 
 def components(folder: Path, service_cidrs: tuple[str, ...], listen_fd: int) -> tuple[Component, ...]:
-    """Every component of the lab in `folder`; `listen_fd` is the API's listening socket on the host."""
+    """Every component of the lab in `folder`; `listen_fd` is the API's listening socket on the host.
+
+    No container sees the folders of labs, its own or another: they hold what opens their APIs.
+    """
     cidrs = [word for cidr in service_cidrs for word in ("--service-cidr", cidr)]
     kubeconfig = ("--kubeconfig", str(KUBECONFIG))
     return (
@@ -45,7 +48,7 @@ def components(folder: Path, service_cidrs: tuple[str, ...], listen_fd: int) -> 
         ),
         Component("controllers", _python("k8sshim.controllers", *kubeconfig)),
         Component("openflow", _python("controller.app", *kubeconfig, "--listen", str(OPENFLOW_SOCKET))),
-        Component("agent", _python("topo.agent", *kubeconfig, "--cluster", str(CLUSTER))),
+        Component("agent", _python("topo.agent", *kubeconfig, "--cluster", str(CLUSTER), "--hide", str(folder.parent))),
     )
 
 

@@ -46,6 +46,11 @@ def test_only_the_api_server_inherits_the_listening_socket() -> None:
     assert set(by_name) == {"api-server", "controllers", "openflow", "agent"}
 
 
+def test_containers_see_no_labs_folder() -> None:
+    by_name = {one.name: one for one in components(Path("/srv/podwire/labs/a"), ("10.96.0.0/16",), 7)}
+    assert "--hide /srv/podwire/labs" in " ".join(by_name["agent"].argv)
+
+
 def test_events_come_through_the_pipe_whole_and_in_order() -> None:
     reading, writing = os.pipe()
     listener = Listener(reading)

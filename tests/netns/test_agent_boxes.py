@@ -177,3 +177,14 @@ def test_a_restarted_agent_keeps_the_pod_and_restarts_its_command(lab: AgentLab)
     assert lab.pod("lasting")["status"]["podIP"] == before  # type: ignore[index]
     wait_until(lambda: not (Path("/run/netns") / f"pod-{doomed['metadata']['uid']}").exists())
     wait_until(lambda: not (RUN / "pods" / "node1" / doomed["metadata"]["uid"]).exists())
+
+
+def test_what_no_command_line_can_hold_is_said_and_harms_nobody(lab: AgentLab) -> None:
+    env = [{"name": "GREETING", "value": "a\0b"}]
+    lab.run_pod("nul", {"containers": [script("true", env=env)], "restartPolicy": "Never"})
+    wait_until(lambda: phase(lab, "nul") == "Failed")
+    ended = main(lab, "nul")["state"]["terminated"]
+    assert ended["reason"] == "StartError"
+    assert "null byte" in ended["message"]
+    lab.delete("nul")
+    lab.gone("nul")

@@ -52,7 +52,7 @@ class Command:
                 pass_fds=[status_writer],
                 bufsize=0,
             )
-        except (OSError, StartError) as error:
+        except (OSError, ValueError, StartError) as error:  # ValueError: a NUL in an argument or a variable
             os.close(status)
             self._log.close(time.time())
             raise StartError(str(error)) from error
@@ -160,6 +160,8 @@ class Command:
 
 async def run_quietly(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> bool:
     """Whether a child exits with 0 in time; it is killed when not."""
+    if any("\0" in argument for argument in argv):  # no command line can hold it
+        return False
     process = subprocess.Popen(
         argv,
         env=dict(environment),

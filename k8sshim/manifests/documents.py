@@ -115,13 +115,21 @@ def _same_names(documents: Iterable[Document]) -> Iterator[Problem]:
     first: dict[tuple[str, str, Key], Document] = {}
     for document in documents:
         entry = kinds.find(*(_text(document.raw.get(name)) for name in ("apiVersion", "kind")))
-        key = document.key if entry else None
-        if entry is None or key is None or not key.name:
+        if entry is None or not _named(document.raw):
             continue
+        key = document.key
         other = first.setdefault((entry.group, entry.kind, key), document)
         if other is not document:
             place = f"{other.file} document {other.number}" if other.number else other.file
             yield document.problem(f"is defined in {place} already")
+
+
+def _named(raw: Raw) -> bool:
+    """Whether the object has a name that others may have, too; what else its metadata may be is told elsewhere."""
+    metadata = raw.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("namespace") or "", str):
+        return False
+    return bool(_text(metadata.get("name")))
 
 
 def _text(value: object) -> str:

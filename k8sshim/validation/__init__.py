@@ -94,7 +94,18 @@ def _body_problems(raw: Raw) -> Iterator[Problem]:
     if kind.api_version == CLUSTER_API_VERSION:
         return
     yield from schema_problems(raw, kind)
+    yield from _null_elements(root)
     yield from selector_problems(root)
     rule = _RULES.get((kind.api_version, kind.kind))
     if rule is not None:
         yield from rule(root)
+
+
+def _null_elements(field: Field) -> Iterator[Problem]:
+    """No list of the API holds null; the schemas, made for fields that may be left out, let it pass."""
+    for element in field.elements():
+        if not element:
+            yield element.problem("is null, expected a value")
+        yield from _null_elements(element)
+    for _, entry in field.entries():
+        yield from _null_elements(entry)

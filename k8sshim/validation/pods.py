@@ -12,6 +12,7 @@ from k8sshim.validation.metadata import label_problems
 from k8sshim.validation.network import MAX_PORT, port_reference_problems
 
 _QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+|[numkMGTPE]|[KMGTPE]i)?")
+_ENVIRONMENT_NAME = re.compile(r"[ -<>-~]+")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 _PROBE_NUMBERS = (
     "initialDelaySeconds",
@@ -73,6 +74,7 @@ def _containers_problems(spec: Field, volumes: frozenset[str]) -> Iterator[Probl
         yield from _ports_problems(container, host_network=host_network)
         yield from _probes_problems(container)
         yield from _resources_problems(container["resources"])
+        yield from _environment_problems(container)
         for mount in container["volumeMounts"].elements():
             if mount["name"].text and mount["name"].text not in volumes:
                 yield mount["name"].problem(f"the pod has no volume {mount['name'].text!r}")
@@ -114,6 +116,14 @@ def _probe_problems(probe: Field, declared: set[str]) -> Iterator[Problem]:
         yield from handler["scheme"].one_of("HTTP", "HTTPS")
     for name in _PROBE_NUMBERS:
         yield from probe[name].not_negative()
+
+
+def _environment_problems(container: Field) -> Iterator[Problem]:
+    """Kubernetes' rule since 1.30: printable ASCII without `=`."""
+    for variable in container["env"].elements():
+        name = variable["name"]
+        if isinstance(name.value, str) and not _ENVIRONMENT_NAME.fullmatch(name.value):
+            yield name.problem(f"{name.value!r} is no name of a variable (printable ASCII without '=')")
 
 
 def _resources_problems(resources: Field) -> Iterator[Problem]:

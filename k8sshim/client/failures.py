@@ -55,6 +55,6 @@ def of_answer(code: int, content: bytes) -> PodwireError:
 def of_status(code: int, status: Raw) -> PodwireError:
     """A Status object as one of podwire's errors, its message as it came."""
     message = " ".join(str(status.get("message") or f"the API server answered {code}").split())
-    if code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
+    if code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
         return BadInput.of(message)
     return _ERRORS.get(code, PodwireError)(message)

@@ -84,6 +84,12 @@ def test_created_then_unchanged_then_configured(client: Client, applied: Apply) 
     assert container["image"] == "httpd" and container["ports"][0]["protocol"] == "TCP"
 
 
+def test_an_object_larger_than_the_server_takes_is_bad_input(applied: Apply) -> None:
+    large = f'apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: large}}\ndata: {{a: "{"x" * 2**21}"}}\n'
+    with pytest.raises(BadInput, match=r"web\.yaml: ConfigMap default/large: .*too large"):
+        applied(large)
+
+
 def test_namespaces_come_first_and_defaults_change_nothing(client: Client, applied: Apply) -> None:
     assert applied(SERVICE) == ["namespace/shop created", "service/web created"]
     assert applied(SERVICE) == ["namespace/shop unchanged", "service/web unchanged"]

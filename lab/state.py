@@ -67,8 +67,11 @@ def home() -> Path:
 
 
 def labs() -> list[Lab]:
-    """Every lab that lives, by name; the folders of dead ones are removed on the way."""
-    return sorted((lab for folder in _folders() if (lab := _look(folder))), key=lambda lab: lab.name)
+    """Every lab that lives, by name; the folders of dead ones are removed on the way. Raises BadInput."""
+    try:
+        return sorted((lab for folder in _folders() if (lab := _look(folder))), key=lambda lab: lab.name)
+    except OSError as error:
+        raise _unusable(error) from error
 
 
 def find(name: str) -> Lab:
@@ -147,23 +150,27 @@ def _look(folder: Path) -> Lab | None:
         return None
     try:
         facts = json.loads((folder / _FACTS).read_text())
-    except (OSError, ValueError):  # held, and nothing written yet
+        if type(facts["pid"]) is not int or facts["pid"] < 0:  # signals are sent there: -1 would be every process
+            raise ValueError("no process id")
+        return Lab(folder.name, folder, facts["pid"], facts["started"], tuple(facts["nodes"]), facts["state"])
+    except (OSError, ValueError, KeyError, TypeError):  # held, and nothing written yet; or somebody wrote there
         return Lab(folder.name, folder, 0, "", (), STARTING)
-    return Lab(facts["name"], folder, facts["pid"], facts["started"], tuple(facts["nodes"]), facts["state"])
 
 
 def _claim(folder: Path) -> Claim | None:
     """One attempt: None where another has the folder, or tidied it away just now."""
     try:
-        for made in (home(), _labs(), folder):
-            made.mkdir(mode=0o700, parents=made == home(), exist_ok=True)
+        home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(error) from error
+    try:
+        for made in (_labs(), folder):
+            made.mkdir(mode=0o700, exist_ok=True)
         descriptor = _lock(folder)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BadInput.of(
-            f"cannot use {error.filename}: {error.strerror}; PODWIRE_HOME may name another folder"
-        ) from error
+        raise _unusable(error) from error
     if descriptor is None:
         return None
     if not _holds(folder, descriptor):
@@ -171,6 +178,10 @@ def _claim(folder: Path) -> Claim | None:
         return None
     _empty(folder)
     return Claim(folder.name, folder, descriptor)
+
+
+def _unusable(error: OSError) -> BadInput:
+    return BadInput.of(f"cannot use {error.filename}: {error.strerror}; PODWIRE_HOME may name another folder")
 
 
 def _lock(folder: Path) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,27 @@ def test_a_lab_that_is_being_started_is_not_tidied() -> None:
     claim = state.claim("young")
     assert [(lab.name, lab.state, lab.pid) for lab in state.labs()] == [("young", state.STARTING, 0)]
     claim.release()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", "7", '{"pid": -1}', '{"pid": "1"}', '{"pid": 1, "nodes": 3}'])
+def test_what_somebody_wrote_over_a_labs_facts_is_not_believed(text: str) -> None:
+    claim, lab = running("one")
+    facts = lab.folder / "lab.json"
+    written = json.loads(text) if text != "{" else None
+    if isinstance(written, dict):
+        text = json.dumps({"started": "", "nodes": [], "state": RUNNING, **written} if written else {})
+    facts.write_text(text)
+    assert [(lab.name, lab.pid) for lab in state.labs()] == [("one", 0)]
+    claim.release()
+
+
+def test_a_folder_that_cannot_be_used_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "labs" / "one" / "lock").mkdir(parents=True)
+    with pytest.raises(BadInput, match=r"^cannot use .*/labs/one/lock: Is a directory"):
+        state.labs()
+    monkeypatch.setenv("PODWIRE_HOME", "/proc/no-such-folder")
+    with pytest.raises(BadInput, match=r"^cannot use /proc/no-such-folder: "):
+        state.claim("one")
 
 
 def test_a_process_that_took_over_the_pid_does_not_keep_a_lab_alive() -> None:

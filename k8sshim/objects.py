@@ -58,7 +58,7 @@ class PodNetwork:
 
     @classmethod
     def claimed(cls, annotation: object) -> PodNetwork | None:
-        """What a pod's annotation claims; None for no annotation, and for one that somebody wrote and makes no sense."""
+        """What a pod's annotation claims; None for no annotation, and for one that makes no sense."""
         try:
             raw = json.loads(annotation) if isinstance(annotation, str) else {}
             addresses, mac, port = raw["addresses"], raw["mac"], raw["port"]
@@ -300,7 +300,7 @@ class Switch:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The cluster as the OpenFlow controller needs it: `status` of the Cluster object, written by the lab from its plan."""
+    """The cluster as the OpenFlow controller needs it: `status` of the Cluster object, written by the lab."""
 
     name: str
     pod_cidrs: tuple[str, ...]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from cli.tables import console
+from cli.tables import WIDE, console
 from experiments import wording
 from experiments.measurements import LATENCY, THROUGHPUT
 from experiments.report import failure_lines
@@ -25,18 +26,34 @@ def print_summary(run: Run) -> None:
     made = figures(run)
     kinds = sorted(dict.fromkeys(one.kind for one in made.all if _shown(one)), key=lambda kind: kind[0] == LATENCY)
     firsts = [next(one for one in made.all if one.kind == kind) for kind in kinds]
+    screen = console()
+    whole = _table(made, firsts)
+    unbounded = screen.options.update(width=WIDE)
+    if screen.measure(whole, options=unbounded).maximum <= screen.width:
+        screen.print(whole)
+    else:  # a table a protocol, and a terminal of 80 columns shows every name and number whole
+        for heading in dict.fromkeys(map(_topic, firsts)):
+            screen.print(_table(made, [one for one in firsts if _topic(one) == heading]))
+    for line in (*wording.headline(made), *wording.limits(made), wording.spread(run)):
+        console().print(line)
+    for line in failure_lines(run):
+        print(f"failed: {line}", file=sys.stderr)
+
+
+def _table(made: Figures, firsts: Sequence[Figure]) -> Table:
+    """A row a route, a column for each kind of the given figures."""
     table = Table("median (× actions=normal)", box=None, pad_edge=False, header_style="bold")
     for first in firsts:
         table.add_column(_heading(first), justify="right")
     for route in dict.fromkeys(one.route for one in made.all):
         on_route = {one.kind: one for one in made.all if one.route == route}
-        cells = [_cell(made, on_route[kind]) if kind in on_route else "-" for kind in kinds]
+        cells = [_cell(made, on_route[first.kind]) if first.kind in on_route else "-" for first in firsts]
         table.add_row(wording.route(route), *cells, style="dim" if route.path == FLOOR else None)
-    console().print(table)
-    for line in (*wording.headline(made), *wording.limits(made), wording.spread(run)):
-        console().print(line)
-    for line in failure_lines(run):
-        print(f"failed: {line}", file=sys.stderr)
+    return table
+
+
+def _topic(figure: Figure) -> object:
+    return figure.metric, figure.label("protocol") if figure.metric == THROUGHPUT else ""
 
 
 def _shown(figure: Figure) -> bool:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from experiments.matrix import Cell
     from lab.doctor import Diagnosis
 
-_WIDE = 1000
+WIDE = 1000
 
 
 def console() -> Console:
     """Where tables are printed."""
-    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
@@ -45,6 +45,9 @@ def print_matrix(cells: Sequence[Cell]) -> None:
 
     Names are long, so a pod's column has the number of its row, and other targets have letters, told below.
     """
+    if not cells:
+        console().print("nothing to try: there are no two pods, or what they try declares no port or has no address")
+        return
     sources = sorted({cell.source for cell in cells})
     targets = sorted({cell.target for cell in cells})
     numbers = {name: str(number) for number, name in enumerate(sources, 1)}

@@ -31,6 +31,11 @@ def test_services_have_letters_that_are_told_below(capsys: pytest.CaptureFixture
     assert legend[-1] == ["ab", "d/s27"]
 
 
+def test_a_matrix_of_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    print_matrix([])
+    assert capsys.readouterr().out.startswith("nothing to try: ")
+
+
 def test_names_with_brackets_are_no_markup_and_nothing_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("name", "pods"), [{"name": "[red]x[/red]", "pods": None}])
     assert capsys.readouterr().out.splitlines()[1].split() == ["[red]x[/red]", "-"]

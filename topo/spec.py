@@ -70,6 +70,8 @@ def parse(raw: Any, file: str = "") -> ClusterSpec:
     if not top.sound:
         raise BadInput(*problems.found)
     _check_kind(top)
+    if raw.get("kind", "Cluster") != "Cluster":  # what another object's fields should be is not for us to say
+        raise BadInput(*problems.found)
     _check_metadata(top.fields("metadata"))
     spec = _parse_spec(top.fields("spec"), name)
     top.take("status")

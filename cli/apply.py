@@ -16,7 +16,7 @@ def apply(
         list[str],
         typer.Option("--filename", "-f", help="A file or folder of manifests, or - for stdin.", show_default=False),
     ],
-    more: Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", help="More of them.")] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="FILE", help="More of them.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until what was applied is ready.")] = False,
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait with --wait.")] = 120,
 ) -> None:

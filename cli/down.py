@@ -10,7 +10,7 @@ from k8sshim.errors import BadInput
 
 
 def down(
-    names: Annotated[list[str] | None, typer.Argument(metavar="N...", help="The labs' names.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="N", help="The labs' names.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every lab that runs.")] = False,
 ) -> None:
     """Take labs down; nothing of them stays."""

@@ -21,7 +21,9 @@ def execute(
             show_default=False,
         ),
     ],
-    command: Annotated[list[str], typer.Argument(metavar="-- ARGV...", help="The command.", show_default=False)],
+    command: Annotated[
+        list[str], typer.Argument(metavar="ARGV", help="The command and its arguments, after --.", show_default=False)
+    ],
 ) -> None:
     """Run a command in the network namespace of a pod or node; its exit code is the command's."""
     from lab import inventory, sandbox, state

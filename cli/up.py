@@ -14,7 +14,7 @@ from cli.arguments import AsJson, print_json
 
 def up(
     cluster: Annotated[
-        Path | None, typer.Argument(metavar="[CLUSTER.yaml]", help="The cluster's description; three nodes without it.")
+        Path | None, typer.Argument(metavar="CLUSTER.yaml", help="The cluster's description; three nodes without it.")
     ] = None,
     name: Annotated[str, typer.Option("--name", help="The lab's name; else the cluster's own.")] = "",
     manifest: Annotated[

@@ -7,7 +7,7 @@ variable defined earlier, `$$` is one dollar sign, and what names nothing stays 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from k8sshim.errors import PodwireError
 from topo.agent.podspec import ContainerSpec, EnvVar
@@ -58,11 +58,6 @@ def variables(
 def argv(container: ContainerSpec, environment: Mapping[str, str]) -> list[str]:
     """The expanded command line of a container that has a command."""
     return [expand(word, environment) for word in (*container.command, *container.args)]
-
-
-def expand_all(words: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """Each word expanded."""
-    return [expand(word, environment) for word in words]
 
 
 def _value(entry: EnvVar, fields: Mapping[str, str], referred: Referred, defined: Mapping[str, str]) -> str | None:

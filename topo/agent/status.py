@@ -164,13 +164,6 @@ def _exit_code(state: State) -> int | None:
     return state.exit_code if isinstance(state, Terminated) else None
 
 
-def initialized(spec: PodSpec, states: States) -> bool:
-    """Whether every init container has done its part."""
-    return all(
-        states[c.name].started if c.sidecar else _exit_code(states[c.name].state) == 0 for c in spec.init_containers
-    )
-
-
 def _conditions(spec: PodSpec, states: States, now_phase: str, now: float, previous: Raw) -> list[Raw]:
     finished = now_phase in ("Succeeded", "Failed")
     lasting = [*(c for c in spec.init_containers if c.sidecar), *spec.containers]

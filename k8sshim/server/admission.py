@@ -12,7 +12,7 @@ from typing import Any
 
 from k8sshim.errors import Problem
 from k8sshim.kinds import Kind
-from k8sshim.objects import Raw
+from k8sshim.objects import POD_NETWORK_ANNOTATION, Raw
 
 from .resources import NODES, PODS, resource_name
 from .routing import Target
@@ -84,6 +84,8 @@ def new_metadata(kind: Kind, metadata: Raw, *, uid: str, now: datetime) -> None:
     """The server's part of a new object's metadata."""
     for field in (*_SERVER_OWNED, "managedFields", "selfLink", "resourceVersion"):
         metadata.pop(field, None)
+    if kind is PODS:  # given with the binding: what a manifest brings along could be another pod's address
+        (metadata.get("annotations") or {}).pop(POD_NETWORK_ANNOTATION, None)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = timestamp(now)
     if resource_name(kind) not in _WITHOUT_GENERATION:

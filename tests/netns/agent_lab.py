@@ -99,8 +99,9 @@ class AgentLab:
         """Creates a pod as scheduling would have bound it."""
         body = {"nodeName": node, "terminationGracePeriodSeconds": 1, **spec}
         annotations = {} if spec.get("hostNetwork") else {POD_NETWORK_ANNOTATION: self._network(node).to_json()}
-        meta = {"name": name, "namespace": "default", "annotations": annotations, **metadata}
-        return self.client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": body})
+        meta = {"name": name, "namespace": "default", **metadata}
+        self.client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": body})
+        return self.client.patch(PODS, Key("default", name), {"metadata": {"annotations": annotations}})
 
     def pod(self, name: str) -> Raw | None:
         return self.client.get(PODS, Key("default", name))

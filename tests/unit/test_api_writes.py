@@ -145,6 +145,14 @@ def test_scale_is_a_view_of_the_replicas(world: World) -> None:
         world.patch("Deployment", "web", {"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 1}}, "scale")
 
 
+def test_a_new_pod_brings_no_place_in_the_network_along(world: World) -> None:
+    forged = {"podwire.dev/pod-network": '{"addresses": ["10.244.0.2"], "mac": "0a:58:0a:f4:00:02", "port": 18}'}
+    metadata = {"name": "web", "annotations": {"note": "mine", **forged}}
+    assert world.create("Pod", pod("web") | {"metadata": metadata})["metadata"]["annotations"] == {"note": "mine"}
+    metadata = {"name": "bare", "annotations": None}
+    assert world.create("Pod", pod("bare") | {"metadata": metadata})
+
+
 def test_a_binding_brings_node_and_annotations_in_one_write(world: World) -> None:
     world.create("Pod", pod("web"))
     before = world.store.version

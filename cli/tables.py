@@ -31,12 +31,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) ->
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
-    """Print what a machine has, and for what it lacks the cost and the remedy."""
-    table = Table("", "feature", "detail", "without it", "to get it", box=None, pad_edge=False, header_style="bold")
+    """Print what a machine has, and below, in lines of their own, the cost and the remedy of what it lacks."""
+    table = Table("", "feature", "detail", box=None, pad_edge=False, header_style="bold")
     for one in diagnosis.findings:
-        mark, lack = ("[green]✓[/]", ("", "")) if one.found else ("[red]✗[/]", (one.cost, one.remedy))
-        table.add_row(mark, *map(escape, (one.feature, one.detail, *lack)))
+        table.add_row("[green]✓[/]" if one.found else "[red]✗[/]", escape(one.feature), escape(one.detail))
     console().print(table)
+    for one in diagnosis.findings:
+        if not one.found:
+            lack = escape(f"without {one.feature}: {one.cost}; to get it: {one.remedy}")
+            console().print(f"[red]✗[/] {lack}")
     console().print("a lab can run here" if diagnosis.able else "no lab can run here")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cli.tables import print_matrix, print_table
+from cli.tables import print_diagnosis, print_matrix, print_table
 from experiments.matrix import Cell
+from lab.doctor import Diagnosis, Finding
 
 pytestmark = pytest.mark.unit
 
@@ -39,3 +40,12 @@ def test_a_matrix_of_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None
 def test_names_with_brackets_are_no_markup_and_nothing_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("name", "pods"), [{"name": "[red]x[/red]", "pods": None}])
     assert capsys.readouterr().out.splitlines()[1].split() == ["[red]x[/red]", "-"]
+
+
+def test_what_a_machine_lacks_is_told_in_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    lacking = Finding("netem", False, "unknown", "no delay", "a kernel with it")
+    print_diagnosis(Diagnosis((Finding("cores", True, "2"), lacking), True))
+    header, has, lacks, told, verdict = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert (header, has, lacks) == (["feature", "detail"], ["✓", "cores", "2"], ["✗", "netem", "unknown"])
+    assert " ".join(told) == "✗ without netem: no delay; to get it: a kernel with it"
+    assert verdict[:2] == ["a", "lab"]

@@ -100,6 +100,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _program("kubectl", "kubernetes-client", "podwire apply instead of kubectl", "version", "--client"),
     _program("iperf3", "iperf3", "no throughput experiment"),
+    _program("irtt", "irtt", "no throughput experiment: it measures latency", "version"),
     _program("ping", "iputils-ping", "no ping from pods", "-V"),
     _program("tcpdump", "tcpdump", "no packet captures"),
     _program("ethtool", "ethtool", "segmentation offload cannot be switched in pods and tunnels"),

@@ -18,7 +18,7 @@ from k8sshim.records import Event, Record
 from k8sshim.store import Store
 
 from .admission import check_preconditions, timestamp
-from .resources import NAMESPACES, PODS, by_storage_name, resource_name
+from .resources import NAMESPACES, NODES, PODS, by_storage_name, resource_name
 from .status import forbidden
 
 _FOREGROUND = "foregroundDeletion"
@@ -61,7 +61,7 @@ class Lifecycle:
         if options.propagation == "Foreground" and self._store.dependants(record.uid):
             finalizers = metadata.get("finalizers") or []
             metadata["finalizers"] = [*(f for f in finalizers if f != _FOREGROUND), _FOREGROUND]
-        grace_s = _grace_s(kind, raw, options)
+        grace_s = 0 if self._nowhere(kind, raw) else _grace_s(kind, raw, options)
         if not grace_s and not metadata.get("finalizers") and kind is not NAMESPACES:
             return self.remove(record)
         self._mark(kind, raw, grace_s)
@@ -70,6 +70,11 @@ class Lifecycle:
         marked = self._store.put(record.resource, raw)
         self._defer(lambda: self._continue(marked))
         return marked
+
+    def _nowhere(self, kind: Kind, raw: Raw) -> bool:
+        """Whether a pod's node does not exist, so that no agent ends it (Kubernetes: pod garbage collection)."""
+        node = (raw.get("spec") or {}).get("nodeName") or ""
+        return kind is PODS and node != "" and self._store.get(resource_name(NODES), Key("", node)) is None
 
     def _mark(self, kind: Kind, raw: Raw, grace_s: int) -> None:
         """Write down that an object is to go; a later deletion may shorten its time, never lengthen it."""

@@ -97,6 +97,7 @@ def test_what_cannot_be_is_told_in_a_status(
 
 
 def test_a_watch_streams_what_is_written(api_server: ApiProcess) -> None:
+    api_server.ok("POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})
     version = api_server.ok("GET", PODS)["metadata"]["resourceVersion"]
     with api_server.watch(f"{PODS}?watch=1&resourceVersion={version}&fieldSelector=spec.nodeName%3Dn1") as events:
         api_server.ok("POST", PODS, pod("a"))

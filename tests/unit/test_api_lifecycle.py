@@ -15,7 +15,9 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+    world = World(tmp_path)
+    world.create("Node", {"metadata": {"name": "n1"}})
+    return world
 
 
 def owned_pod(name: str, *owners: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +53,13 @@ def test_a_pod_that_does_not_run_goes_at_once(world: World, phase: str) -> None:
     if phase != "unscheduled":
         world.bind("web")
         world.patch("Pod", "web", {"status": {"phase": phase}}, "status")
+    world.delete("Pod", "web")
+    assert not world.exists("Pod", "web")
+
+
+def test_a_pod_on_a_node_that_does_not_exist_goes_at_once(world: World) -> None:
+    world.create("Pod", pod("web"))
+    world.bind("web", "no-such-node")
     world.delete("Pod", "web")
     assert not world.exists("Pod", "web")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from k8sshim.manifests import json_text, yaml_text
@@ -14,6 +15,7 @@ from k8sshim.manifests import json_text, yaml_text
 pytestmark = pytest.mark.unit
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)
+_EXPONENT = re.compile(r"[\d.][eE][-+]?\d")
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]))
 JSON = st.recursive(SCALARS | TEXT, lambda below: st.lists(below) | st.dictionaries(TEXT, below), max_leaves=20)
 
@@ -27,7 +29,9 @@ def test_reads_what_another_writer_wrote(values: list[object]) -> None:
 
 @given(st.dictionaries(st.text("abc", min_size=1), JSON))
 def test_reads_block_style(value: dict[str, object]) -> None:
-    assert yaml_text.read(yaml.safe_dump(value, allow_unicode=True)) == ([value], [])
+    text = yaml.safe_dump(value, allow_unicode=True)
+    assume(not _EXPONENT.search(text))  # PyYAML writes the string 1e5 without quotes; to kubectl it is a number
+    assert yaml_text.read(text) == ([value], [])
 
 
 @given(JSON)

@@ -44,7 +44,9 @@ setup(
     description="A laboratory for Kubernetes networking: ordinary manifests in, an emulated cluster out",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(include=[f"{room}*" for room in ("cli", "experiments", "lab", "topo", "controller", "k8sshim")]),
+    packages=find_packages(
+        include=[f"{room}*" for room in ("cli", "experiments", "lab", "topo", "controller", "k8sshim")]
+    ),
     package_data={"experiments": ["scenarios/**/*", "templates/*"], "lab": ["microvm/guest/*"]},
     install_requires=RUN,
     extras_require={"dev": DEVELOP},

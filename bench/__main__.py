@@ -19,8 +19,8 @@ from bench import life, scale, throughput
 from bench.outcome import MET, Outcome, samples
 from experiments import environment, folder
 from experiments.results import Run
+from k8sshim.cluster import CLUSTER_API_VERSION
 from k8sshim.errors import PodwireError
-from k8sshim.objects import CLUSTER_API_VERSION
 
 BENCHMARKS: dict[str, Callable[[], Outcome]] = {
     "throughput": throughput.run,

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from k8sshim.cluster import CLUSTER_API_VERSION
 from k8sshim.errors import PodwireError
-from k8sshim.objects import CLUSTER_API_VERSION, Raw
+from k8sshim.objects import Raw
 
 PORT = 8080
 _UP_S = 300

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from k8sshim.objects import Cluster, Switch
+from k8sshim.cluster import Cluster, Switch
 
 from .desired import Desired
 from .encode import Encoder

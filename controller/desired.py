@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import groupby
 
-from k8sshim.objects import Cluster, EndpointSlice, Key, Node, Pod, Service, Switch
+from k8sshim.cluster import Cluster, Switch
+from k8sshim.objects import EndpointSlice, Key, Node, Pod, Service
 
 from . import features, intents
 from .diff import NOTHING, Change, Rules, between

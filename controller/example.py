@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from k8sshim.objects import (
-    Cluster,
-    Endpoint,
-    EndpointPort,
-    EndpointSlice,
-    Key,
-    Link,
-    Node,
-    Pod,
-    PodNetwork,
-    Service,
-    ServicePort,
-    Switch,
-    SwitchPort,
-)
+from k8sshim.cluster import Cluster, Link, Switch, SwitchPort
+from k8sshim.objects import Endpoint, EndpointPort, EndpointSlice, Key, Node, Pod, PodNetwork, Service, ServicePort
 
 from .desired import View
 

@@ -10,7 +10,8 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from k8sshim.objects import Cluster, EndpointSlice, Node, Pod, Service, Switch
+from k8sshim.cluster import Cluster, Switch
+from k8sshim.objects import EndpointSlice, Node, Pod, Service
 
 from .marks import Source, digest, hairpin_zone_of, zone_of
 from .topology import NextHop, Topology

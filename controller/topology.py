@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from k8sshim.objects import Cluster, Switch, SwitchPort
+from k8sshim.cluster import Cluster, Switch, SwitchPort
 
 
 @dataclass(frozen=True, order=True)

@@ -19,7 +19,8 @@ from k8sshim.client import (
     Resource,
     Synced,
 )
-from k8sshim.objects import Cluster, EndpointSlice, Key, Node, Pod, Raw, Service
+from k8sshim.cluster import Cluster
+from k8sshim.objects import EndpointSlice, Key, Node, Pod, Raw, Service
 
 from .desired import View
 from .framework import Framework

@@ -12,9 +12,9 @@ import yaml
 from experiments import scenario as scenarios
 from experiments.scenario import Scenario
 from k8sshim import manifests
+from k8sshim.cluster import CLUSTER_API_VERSION
 from k8sshim.errors import BadInput, NotFound
 from k8sshim.manifests import Document
-from k8sshim.objects import CLUSTER_API_VERSION
 from topo import spec
 from topo.spec import ClusterSpec
 

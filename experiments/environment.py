@@ -18,7 +18,8 @@ import psutil
 from experiments.ends import Ends
 from experiments.floors import datapath_type
 from experiments.inside import Sandbox
-from k8sshim.objects import Cluster, Raw
+from k8sshim.cluster import Cluster
+from k8sshim.objects import Raw
 from topo.plan import Plan
 
 _OFFLOADS = ("tx-checksumming", "tcp-segmentation-offload", "generic-segmentation-offload", "generic-receive-offload")

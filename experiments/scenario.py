@@ -11,8 +11,9 @@ from typing import Any
 
 from experiments.reading_fields import number, words
 from k8sshim import names
+from k8sshim.cluster import CLUSTER_API_VERSION
 from k8sshim.errors import BadInput
-from k8sshim.objects import CLUSTER_API_VERSION, Key, Raw
+from k8sshim.objects import Key, Raw
 from topo.fields import Fields, Problems
 
 KIND = "Scenario"

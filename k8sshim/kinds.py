@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from k8sshim.objects import CLUSTER_API_VERSION
+from k8sshim.cluster import CLUSTER_API_VERSION
 
 
 @dataclass(frozen=True)

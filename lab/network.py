@@ -9,8 +9,9 @@ import sys
 from collections.abc import Collection, Iterable
 
 from k8sshim.client import CLUSTERS, NODES, PODS, Client
+from k8sshim.cluster import Cluster
 from k8sshim.errors import PodwireError
-from k8sshim.objects import Cluster, Node, Pod
+from k8sshim.objects import Node, Pod
 from lab import sandbox
 from lab.inventory import netns_of
 from lab.state import Lab

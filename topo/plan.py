@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from k8sshim import objects
+from k8sshim import cluster as published
 from k8sshim.objects import Labels, Raw, Taint
 
 from . import addressing, fabric, placement
@@ -129,10 +129,10 @@ class Plan:
             peer_namespace=self.group_of[node.bridge.name].namespace,
         )
 
-    def cluster(self) -> objects.Cluster:
+    def cluster(self) -> published.Cluster:
         """The cluster as the OpenFlow controller needs it."""
         ranges = self.spec.ranges
-        return objects.Cluster(
+        return published.Cluster(
             name=self.spec.name,
             pod_cidrs=tuple(str(network) for network in ranges.pods),
             service_cidrs=tuple(str(network) for network in ranges.services),
@@ -143,8 +143,8 @@ class Plan:
                 *(_switch(switch) for switch in self.fabric),
             ),
             links=tuple(
-                objects.Link(
-                    objects.SwitchPort(link.a.switch, link.a.port), objects.SwitchPort(link.b.switch, link.b.port)
+                published.Link(
+                    published.SwitchPort(link.a.switch, link.a.port), published.SwitchPort(link.b.switch, link.b.port)
                 )
                 for link in self.links
             ),
@@ -190,5 +190,5 @@ def _pod_cidrs(spec: ClusterSpec) -> list[tuple[IPNetwork, ...]]:
     return [node.pod_cidrs or tuple(next(part) for part in parts) for node in spec.nodes]
 
 
-def _switch(switch: PlannedSwitch, node: str = "", node_port: int = 0, node_mac: str = "") -> objects.Switch:
-    return objects.Switch(switch.name, switch.dpid, switch.mac, node, node_port, node_mac)
+def _switch(switch: PlannedSwitch, node: str = "", node_port: int = 0, node_mac: str = "") -> published.Switch:
+    return published.Switch(switch.name, switch.dpid, switch.mac, node, node_port, node_mac)

@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from k8sshim.cluster import CLUSTER_API_VERSION
 from k8sshim.errors import BadInput
-from k8sshim.objects import CLUSTER_API_VERSION, Raw, Taint
+from k8sshim.objects import Raw, Taint
 
 from .fields import Fields, Problems
 from .nodes import MAX_NODES, NodeSpec, default_nodes, parse_nodes

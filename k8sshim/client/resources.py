@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from k8sshim import kinds
+from k8sshim.cluster import CLUSTER_API_VERSION
 from k8sshim.errors import BadInput
-from k8sshim.objects import CLUSTER_API_VERSION, Key
+from k8sshim.objects import Key
 
 
 @dataclass(frozen=True)

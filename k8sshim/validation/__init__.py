@@ -7,9 +7,10 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 
 from k8sshim import kinds
+from k8sshim.cluster import CLUSTER_API_VERSION
 from k8sshim.errors import Problem
 from k8sshim.kinds import Kind
-from k8sshim.objects import CLUSTER_API_VERSION, Raw
+from k8sshim.objects import Raw
 from k8sshim.validation.field import Field, type_of
 from k8sshim.validation.metadata import metadata_problems, selector_problems
 from k8sshim.validation.network import endpoint_slice_problems, endpoints_problems, service_problems

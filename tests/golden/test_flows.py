@@ -14,7 +14,8 @@ from network_model import cluster_of, endpoint, endpoint_slice, node, pod, servi
 
 from controller.desired import EVERY_NODE, Desired, View
 from controller.diff import Change
-from k8sshim.objects import Cluster, Key, Node
+from k8sshim.cluster import Cluster
+from k8sshim.objects import Key, Node
 
 pytestmark = pytest.mark.golden
 FLOWS = Path(__file__).parent / "flows"

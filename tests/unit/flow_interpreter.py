@@ -14,7 +14,7 @@ from typing import Any
 from controller import actions as act
 from controller.diff import Change, Rules
 from controller.flows import Flow, Group
-from k8sshim.objects import Cluster
+from k8sshim.cluster import Cluster
 
 Fields = dict[str, Any]
 Tuple = tuple[int, str, int, str, int]  # protocol, source, its port, destination, its port

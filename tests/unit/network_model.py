@@ -8,21 +8,8 @@ from dataclasses import dataclass, field
 from flow_interpreter import Arrival, Fabric, Fields, apply_twice, reply_to
 
 from controller.desired import EVERY_NODE, Changes, Desired, View
-from k8sshim.objects import (
-    Cluster,
-    Endpoint,
-    EndpointPort,
-    EndpointSlice,
-    Key,
-    Link,
-    Node,
-    Pod,
-    PodNetwork,
-    Service,
-    ServicePort,
-    Switch,
-    SwitchPort,
-)
+from k8sshim.cluster import Cluster, Link, Switch, SwitchPort
+from k8sshim.objects import Endpoint, EndpointPort, EndpointSlice, Key, Node, Pod, PodNetwork, Service, ServicePort
 
 NODE_PORT, UPLINK, FIRST_POD_PORT = 1, 2, 16
 FABRIC = 0x10000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from k8sshim.objects import Cluster, Key, Node, Pod
+from k8sshim.cluster import Cluster
+from k8sshim.objects import Key, Node, Pod
 from lab.network import gateways
 
 pytestmark = pytest.mark.unit

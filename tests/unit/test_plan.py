@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8sshim.objects import Cluster, Link, SwitchPort
+from k8sshim.cluster import Cluster, Link, SwitchPort
 from topo import spec
 from topo.plan import Plan, plan
 

@@ -46,7 +46,7 @@ def enter_argv(pid: int, argv: Sequence[str], *, netns: str | None = None) -> li
     network = proc / "root" / NETNS_FOLDER.relative_to("/") / netns if netns else proc / "ns" / "net"
     user = [] if _same_namespace(proc / "ns" / "user") else ["--user", "--preserve-credentials"]
     kinds = [_OPTIONS[kind] for kind in _KINDS]
-    inside = ["setpriv", "--pdeathsig", "TERM", "--", "env", f"{MARKER}=1", *argv]
+    inside = ["env", f"{MARKER}=1", "setpriv", "--pdeathsig", "TERM", "--", *argv]
     return ["nsenter", f"--target={pid}", *user, *kinds, f"--net={network}", "--", *inside]
 
 

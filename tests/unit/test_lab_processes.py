@@ -94,6 +94,11 @@ def test_entering_names_every_namespace_and_passes_arguments_as_they_are() -> No
     assert argv[-3:] == ["echo", "a b", "; rm"]
 
 
+def test_a_command_that_looks_like_a_variable_is_a_command() -> None:
+    argv = sandbox.enter_argv(os.getpid(), ["A=B"])
+    assert argv[argv.index("env") :] == ["env", "PODWIRE_SANDBOX=1", "setpriv", "--pdeathsig", "TERM", "--", "A=B"]
+
+
 @pytest.mark.parametrize(("text", "key"), [("web", "default/web"), ("shop/web", "shop/web")])
 def test_pods_on_the_command_line(text: str, key: str) -> None:
     assert str(pod_key(text)) == key

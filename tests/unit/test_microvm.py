@@ -1,9 +1,9 @@
 """The micro-VM's kernel comes out of any bzImage, and its command line reaches the guest word by word."""
 
+import gzip
 import lzma
 import os
 import struct
-import zlib
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ def bzimage(payload: bytes) -> bytes:
     return bytes(header) + payload
 
 
-@pytest.mark.parametrize("compress", [lzma.compress, lambda data: zlib.compress(data, wbits=31)], ids=["xz", "gzip"])
+@pytest.mark.parametrize("compress", [lzma.compress, gzip.compress], ids=["xz", "gzip"])
 def test_the_kernel_is_unpacked(compress):
     assert image.unpacked_kernel(bzimage(compress(b"\x7fELF kernel"))) == b"\x7fELF kernel"
 

@@ -117,17 +117,20 @@ class _Filling(threading.Thread):
         nodes = len(self._lab.nodes)
         if self._documents:
             # Pods go to nodes that are ready: with one there, it would get them all.
-            following.wait_ready(client, (), nodes, self._timeout_s, self._report)
+            following.wait_ready(client, (), nodes, _left_s(deadline), self._report)
             applied = list(manifests.apply(client, self._documents))
             self._progress(Step(MANIFESTS, len(applied), len(self._documents)))
-        left_s = max(deadline - time.monotonic(), 0)
-        settle(self._lab, client, self._documents, nodes=nodes, timeout_s=left_s, report=self._report)
+        settle(self._lab, client, self._documents, nodes=nodes, timeout_s=_left_s(deadline), report=self._report)
         self._progress(Step(NETWORK, 1, 1))
 
     def _report(self, now: Survey) -> None:
         self._progress(Step(NODES, now.nodes_ready, len(self._lab.nodes)))
         if now.pods_expected:
             self._progress(Step(PODS, now.pods_ready, now.pods_expected))
+
+
+def _left_s(deadline: float) -> float:
+    return max(deadline - time.monotonic(), 0)
 
 
 def broken(lab: Lab, event: Event) -> PodwireError:

@@ -11,40 +11,32 @@ from k8sshim.objects import Key, Raw
 
 
 @dataclass(frozen=True)
-class Create:
+class _Whole:
+    """A write that carries the whole object."""
+
+    resource: Resource
+    raw: Raw
+
+    @property
+    def key(self) -> Key:
+        return Key.of(self.raw)
+
+
+@dataclass(frozen=True)
+class Create(_Whole):
     """Create an object. One of that name that has the same controller, or any at all with `exists_ok`, will do."""
 
-    resource: Resource
-    raw: Raw
     exists_ok: bool = False
 
-    @property
-    def key(self) -> Key:
-        return Key.of(self.raw)
-
 
 @dataclass(frozen=True)
-class Update:
+class Update(_Whole):
     """Replace an object, if it is still at `raw`'s resourceVersion."""
 
-    resource: Resource
-    raw: Raw
-
-    @property
-    def key(self) -> Key:
-        return Key.of(self.raw)
-
 
 @dataclass(frozen=True)
-class UpdateStatus:
+class UpdateStatus(_Whole):
     """Replace an object's status, if the object is still at `raw`'s resourceVersion."""
-
-    resource: Resource
-    raw: Raw
-
-    @property
-    def key(self) -> Key:
-        return Key.of(self.raw)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import life, scale, throughput
+from bench import api, life, matrix, policies, rollout, scale, service_scale, services, throughput
 from bench.outcome import MET, Outcome, samples
 from experiments import environment, folder
 from experiments.results import Run
@@ -28,6 +28,12 @@ BENCHMARKS: dict[str, Callable[[], Outcome]] = {
     "memory": life.memory,
     "kill": life.kill,
     "scale": scale.run,
+    "services": services.run,
+    "service-scale": service_scale.run,
+    "rollout": rollout.run,
+    "policies": policies.run,
+    "matrix": matrix.run,
+    "api": api.run,
 }
 
 

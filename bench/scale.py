@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import sys
 
 from bench.labs import PORT, Bench, bench, deployment
 from bench.outcome import AT_LEAST, AT_MOST, Figure, Outcome
 from experiments.inside import Sandbox
-from experiments.matrix import TIMEOUT_S
+from experiments.matrix import try_all
+from experiments.reach.probe import TCP, Probe
 from k8sshim.client import PODS, Client
 from k8sshim.errors import PodwireError
 from k8sshim.objects import Pod
@@ -31,7 +30,7 @@ def run() -> Outcome:
         pods = _pods(one)
         sandbox = Sandbox(one.supervisor(_NAME))
         chosen = random.Random(_SEED)  # noqa: S311 - pairs that can be had again, no secret
-        reached = _reach(sandbox, [_pair(pods, chosen) for _ in range(PAIRS)])
+        reached = _reach(one, [_pair(pods, chosen) for _ in range(PAIRS)])
         trips = [time for _ in range(PINGED) for time in _ping(sandbox, *_pair(pods, chosen))]
         nodes = len({pod.node for pod in pods})
         one.down(_NAME)
@@ -61,14 +60,10 @@ def _pair(pods: list[Pod], chosen: random.Random) -> tuple[Pod, Pod]:
     return source, chosen.choice(elsewhere)
 
 
-def _reach(sandbox: Sandbox, pairs: list[tuple[Pod, Pod]]) -> list[bool]:
+def _reach(one: Bench, pairs: list[tuple[Pod, Pod]]) -> list[bool]:
     """Whether a connection comes about, for each pair."""
-    rows = [[netns_of(source), target.ip, PORT, "TCP"] for source, target in pairs]
-    asked = json.dumps({"timeout_s": TIMEOUT_S, "probes": rows})
-    answers: list[bool] = json.loads(
-        sandbox.must([sys.executable, "-m", "experiments.probes"], stdin=asked, timeout_s=120)
-    )
-    return answers
+    probes = [Probe(netns_of(source), target.ip, PORT, TCP) for source, target in pairs]
+    return [found.allowed for found in try_all(one.supervisor(_NAME), probes, [False] * len(probes))]
 
 
 def _ping(sandbox: Sandbox, source: Pod, target: Pod) -> list[float]:

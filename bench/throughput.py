@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.outcome import AT_LEAST, Figure, Outcome
-from experiments import catalogue, experiment, wording
-from experiments.measurements import THROUGHPUT, Measurement, Route
+from experiments import catalogue, experiment, throughput, wording
+from experiments.measurements import THROUGHPUT, Route
 from experiments.results import Run
-from experiments.scenario import CROSS_NODE, OVS_NORMAL, POD_TO_POD, POD_TO_SERVICE, TCP, Pace
+from experiments.scenario import Pace
 from experiments.statistics import paired_ratios
 from experiments.summary import Figures, figures
+from experiments.throughput import CROSS_NODE, OVS_NORMAL, POD_TO_POD, POD_TO_SERVICE, TCP
 from k8sshim.errors import PodwireError
 from lab.lifecycle import Step
 
@@ -23,9 +24,7 @@ class _Silent:
 
     def coming_up(self, step: Step) -> None: ...
 
-    def warming_up(self, measurement: Measurement) -> None: ...
-
-    def reading(self, measurement: Measurement) -> None: ...
+    def doing(self, what: str, seconds: float) -> None: ...
 
     def going_down(self) -> None: ...
 
@@ -48,16 +47,17 @@ def run() -> Outcome:
 def _measure() -> Run:
     prepared = catalogue.prepare(catalogue.find("quickstart"))
     given = prepared.scenario
+    known = throughput.of(given.parameters)
     traffic = replace(
-        given.traffic,
-        servers=tuple(server for server in given.traffic.servers if server.locality == CROSS_NODE),
+        known,
+        servers=tuple(server for server in known.servers if server.locality == CROSS_NODE),
         paths=(POD_TO_POD, POD_TO_SERVICE),
         floors=(OVS_NORMAL,),
         protocols=(TCP,),
         streams=(1,),
         latency=False,
     )
-    scenario = replace(given, traffic=traffic, pace=Pace(REPETITIONS, SECONDS, SECONDS, SECONDS))
+    scenario = replace(given, parameters=traffic, pace=Pace(REPETITIONS, SECONDS, SECONDS, SECONDS))
     return experiment.run(prepared.with_scenario(scenario), _Silent())
 
 

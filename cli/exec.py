@@ -32,5 +32,6 @@ def execute(
     argv = command[1:] if command[0] == "--" else command
     if not argv:
         raise BadInput.of("no command given after --")
-    entering = sandbox.enter_argv(lab.pid, argv, netns=inventory.find_place(lab, place).netns)
+    where = inventory.find_place(lab, place)
+    entering = sandbox.enter_argv(lab.pid, argv, netns=where.netns, etc=where.etc)
     os.execvp(entering[0], entering)  # noqa: S606 - the command is the user's own

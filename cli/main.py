@@ -17,14 +17,21 @@ from typing import Annotated
 import typer
 
 from cli.apply import apply
+from cli.calibrate import calibrate
+from cli.compare import compare
 from cli.doctor import doctor
 from cli.down import down
+from cli.draw import draw
 from cli.exec import execute
+from cli.fault import fault
 from cli.kubeconfig import kubeconfig
 from cli.ls import ls
 from cli.matrix import matrix
+from cli.policy import app as policy
 from cli.report import report
 from cli.run import run as run_scenario
+from cli.services import services
+from cli.trace import trace
 from cli.up import up
 from cli.vm import vm
 from k8sshim.errors import BadInput, PodwireError
@@ -41,14 +48,21 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "kubeconfig": kubeconfig,
     "exec": execute,
     "matrix": matrix,
+    "trace": trace,
+    "services": services,
+    "draw": draw,
+    "fault": fault,
     "run": run_scenario,
     "report": report,
+    "compare": compare,
+    "calibrate": calibrate,
     "vm": vm,
 }
 # What follows POD belongs to the command that is run there, options too.
 _SETTINGS = {"exec": {"allow_interspersed_args": False}}
 for _name, _command in _COMMANDS.items():
     app.command(_name, context_settings=_SETTINGS.get(_name))(_command)
+app.add_typer(policy, name="policy")
 
 
 def _print_version(wanted: bool) -> None:

@@ -16,11 +16,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from experiments import measurements
+from experiments import experiment
+from experiments.planning import STOP_S
 
 if TYPE_CHECKING:
-    from experiments.measurements import Measurement
-    from experiments.scenario import Scenario
+    from experiments.catalogue import Prepared
     from lab.lifecycle import Step
 
 Tell = Callable[[float, str], None]  # seconds of the forecast that have been worked off, and what is done now
@@ -30,33 +30,24 @@ _LINE_EVERY = 0.1  # of the whole, where there is no terminal
 class Forecast:
     """Counts how much of the forecast a run has worked off, and tells it."""
 
-    def __init__(self, scenario: Scenario, tell: Tell) -> None:
+    def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._warm_ups = self._readings = 0
-        self._pace = scenario.pace
-        self._read_s = 0.0
-        self._once = len(measurements.measurements(scenario.traffic))
-        self._all = self._once * scenario.pace.repetitions
+        self._worked_s, self._under_way_s = 0.0, 0.0
 
     def coming_up(self, step: Step) -> None:
-        self._tell(0, f"lab comes up: {step.name} {step.done}/{step.total}")
+        self._tell(self._worked_s, f"lab comes up: {step.name} {step.done}/{step.total}")
 
-    def warming_up(self, measurement: Measurement) -> None:
-        self._warm_ups += 1
-        worked = measurements.START_S + (self._warm_ups - 1) * measurements.WARM_UP_S
-        self._tell(worked, f"warm-up {self._warm_ups}/{self._once}: {measurement}")
-
-    def reading(self, measurement: Measurement) -> None:
-        self._readings += 1
-        self._tell(self._before() + self._read_s, f"{self._readings}/{self._all}: {measurement}")
-        self._read_s += measurements.reading_s(measurement, self._pace)
+    def doing(self, what: str, seconds: float) -> None:
+        self._advance(seconds)
+        self._tell(self._worked_s, what)
 
     def going_down(self) -> None:
-        self._tell(self._before() + self._read_s, "lab goes down")
+        self._advance(STOP_S)
+        self._tell(self._worked_s, "lab goes down")
 
-    def _before(self) -> float:
-        """What of the forecast comes before the first reading."""
-        return measurements.START_S + self._once * measurements.WARM_UP_S
+    def _advance(self, seconds: float) -> None:
+        """What was under way is done, and something begins that should take so long."""
+        self._worked_s, self._under_way_s = self._worked_s + self._under_way_s, seconds
 
 
 class TimeLeft(ProgressColumn):
@@ -81,20 +72,19 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def showing_run(scenario: Scenario) -> Iterator[Forecast]:
+def showing_run(prepared: Prepared) -> Iterator[Forecast]:
     """Who an experiment is to tell how far it is."""
-    total = measurements.expected_s(scenario)
-    pace = scenario.pace
-    readings = len(measurements.measurements(scenario.traffic)) * pace.repetitions
+    planned = experiment.expected(prepared)
+    total, times, name = planned.seconds, planned.repetitions, prepared.scenario.name
+    labs = f" in each of {planned.labs} labs" if planned.labs > 1 else ""
     print(
-        f"{scenario.name}: {readings} readings, {pace.repetitions} of each; {clock(total)} expected in all",
-        file=sys.stderr,
+        f"{name}: {planned.readings} readings{labs}, {times} of each; {clock(total)} expected in all", file=sys.stderr
     )
     if sys.stderr.isatty():
         with _live(total) as tell:
-            yield Forecast(scenario, tell)
+            yield Forecast(tell)
     else:
-        yield Forecast(scenario, _lines(total))
+        yield Forecast(_lines(total))
 
 
 @contextmanager

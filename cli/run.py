@@ -24,15 +24,16 @@ def run(
     """Run an experiment in a lab of its own, and write results and a report."""
     from cli.measuring import showing_run
     from cli.summary import print_summary
-    from experiments import catalogue, experiment, folder, report
+    from experiments import catalogue, experiment, folder, kinds, report
     from experiments.scenario import run_as
     from k8sshim.errors import PodwireError
 
     prepared = catalogue.prepare(catalogue.find(scenario))
     prepared = prepared.with_scenario(run_as(prepared.scenario, quick=quick, repetitions=repeat, seed=seed))
+    prepared.labs()  # what is swept may make clusters that are none: better known now
     folder.check_writable(out)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the lab is taken down
-    with showing_run(prepared.scenario) as observer:
+    with showing_run(prepared) as observer:
         done = experiment.run(prepared, observer)
     written = folder.write(done, out)
     page = report.write(done, written)
@@ -41,3 +42,5 @@ def run(
     print(written)
     if missing := experiment.missing(done):
         raise PodwireError(f"{len(missing)} of what was to be measured gave no reading at all; the report names it")
+    if reason := kinds.KINDS[prepared.scenario.experiment].failed(done):
+        raise PodwireError(reason)

@@ -6,26 +6,52 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Table
 
 from cli.tables import WIDE, console
-from experiments import wording
+from experiments import kinds, trust, wording
 from experiments.measurements import LATENCY, THROUGHPUT
 from experiments.report import failure_lines
-from experiments.scenario import FLOOR
 from experiments.summary import Figure, Figures, figures
+from experiments.throughput import FLOOR
 
 if TYPE_CHECKING:
     from experiments.results import Run
+    from experiments.story import Story
 
 _PERCENTILES = (50, 99)
 
 
 def print_summary(run: Run) -> None:
-    """The run's medians on stdout, each with its ratio to the switch without flows; failures on stderr."""
+    """What the run measured on stdout, failures on stderr."""
+    if story := kinds.of(run).story:
+        _print_story(story(run))
+    else:
+        _print_paths(run)
+    for line in trust.sentences(run):
+        console().print(line, markup=False)
+    for line in failure_lines(run):
+        print(f"failed: {line}", file=sys.stderr)
+
+
+def _print_story(story: Story) -> None:
+    for one in story.tables:
+        table = Table(
+            *one.columns, title=one.title, title_justify="left", box=None, pad_edge=False, header_style="bold"
+        )
+        for row in one.rows:
+            table.add_row(*map(escape, row))
+        console().print(table)
+    for line in (*story.headline, *story.limits):
+        console().print(line, markup=False)
+
+
+def _print_paths(run: Run) -> None:
+    """Medians of every path, each with its ratio to the switch without flows."""
     made = figures(run)
-    kinds = sorted(dict.fromkeys(one.kind for one in made.all if _shown(one)), key=lambda kind: kind[0] == LATENCY)
-    firsts = [next(one for one in made.all if one.kind == kind) for kind in kinds]
+    shown = sorted(dict.fromkeys(one.kind for one in made.all if _shown(one)), key=lambda kind: kind[0] == LATENCY)
+    firsts = [next(one for one in made.all if one.kind == kind) for kind in shown]
     screen = console()
     whole = _table(made, firsts)
     unbounded = screen.options.update(width=WIDE)
@@ -36,8 +62,6 @@ def print_summary(run: Run) -> None:
             screen.print(_table(made, [one for one in firsts if _topic(one) == heading]))
     for line in (*wording.headline(made), *wording.limits(made), wording.spread(run)):
         console().print(line)
-    for line in failure_lines(run):
-        print(f"failed: {line}", file=sys.stderr)
 
 
 def _table(made: Figures, firsts: Sequence[Figure]) -> Table:
@@ -53,7 +77,7 @@ def _table(made: Figures, firsts: Sequence[Figure]) -> Table:
 
 
 def _topic(figure: Figure) -> object:
-    return figure.metric, figure.label("protocol") if figure.metric == THROUGHPUT else ""
+    return figure.metric, figure.label("protocol") if figure.metric == THROUGHPUT else "", figure.swept
 
 
 def _shown(figure: Figure) -> bool:
@@ -61,9 +85,11 @@ def _shown(figure: Figure) -> bool:
 
 
 def _heading(figure: Figure) -> str:
+    swept = [str(value) for _, value in figure.swept]
     if figure.metric == LATENCY:
-        return f"latency p{figure.label('percentile')}"
-    return f"{figure.label('protocol')} ×{figure.label('streams')}"
+        return " ".join([f"latency p{figure.label('percentile')}", *swept])
+    size = [f"{message} B"] if (message := figure.label("message")) else []
+    return " ".join([f"{figure.label('protocol')} ×{figure.label('streams')}", *size, *swept])
 
 
 def _cell(made: Figures, figure: Figure) -> str:

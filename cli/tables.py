@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,10 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from experiments.matrix import Cell
+    from k8sshim.objects import Service
     from lab.doctor import Diagnosis
+    from lab.tracing.counters import PortUse, ServiceUse
 
 WIDE = 1000
+_DEFAULT_BALANCING = "hash"
 
 
 def console() -> Console:
@@ -43,43 +45,49 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
     console().print("a lab can run here" if diagnosis.able else "no lab can run here")
 
 
-def print_matrix(cells: Sequence[Cell]) -> None:
-    """Print who reaches whom: a row a source, a column a target.
-
-    Names are long, so a pod's column has the number of its row, and other targets have letters, told below.
-    """
-    if not cells:
-        console().print("nothing to try: there are no two pods, or what they try declares no port or has no address")
-        return
-    sources = sorted({cell.source for cell in cells})
-    targets = sorted({cell.target for cell in cells})
-    numbers = {name: str(number) for number, name in enumerate(sources, 1)}
-    letters = {name: _letters(number) for number, name in enumerate(name for name in targets if name not in numbers)}
-    table = Table("", box=None, pad_edge=False, header_style="bold")
-    table.add_column("from \\ to", no_wrap=True)
-    for target in targets:
-        table.add_column(numbers.get(target) or letters[target], justify="center", no_wrap=True)
-    answers: dict[tuple[str, str], list[bool]] = {}
-    for cell in cells:
-        answers.setdefault((cell.source, cell.target), []).append(cell.allowed)
-    for source in sources:
-        marks = [_mark(answers.get((source, target), [])) for target in targets]
-        table.add_row(numbers[source], escape(source), *marks)
-    console().print(table)
-    for name, letter in letters.items():
-        console().print(f"{letter}  {escape(name)}")
+def print_services(uses: Sequence[ServiceUse]) -> None:
+    """A paragraph a Service: what it is, its ports with what they carried, and who answers at each."""
+    lines = [line for use in uses for line in _service_lines(use)]
+    console().print("\n".join(lines) if uses else "no Services", soft_wrap=True)
 
 
-def _letters(number: int) -> str:
-    """a, b, ... z, aa, ab, ... for 0, 1, ..."""
-    rest, last = divmod(number, 26)
-    return (_letters(rest - 1) if rest else "") + chr(ord("a") + last)
+def _service_lines(use: ServiceUse) -> Iterator[str]:
+    one = use.service
+    balancing = [one.balancing] if one.balancing != _DEFAULT_BALANCING else []
+    affinity = [f"affinity {one.affinity_s} s"] if one.affinity_s else []
+    words = [f"[bold]{one.key}[/]", one.type, escape(_where(one)), *balancing, *affinity]
+    yield "  ".join(word for word in words if word)
+    for port in use.ports:
+        yield f"  {_port_words(port)}"
+        for endpoint in port.endpoints:
+            place = f"{endpoint.address}:{endpoint.port}"
+            yield f"    {place:<21}  {endpoint.state:<9}  {endpoint.connections:>8}  {escape(endpoint.target)}".rstrip()
 
 
-def _mark(answers: Sequence[bool]) -> str:
-    """A pair's mark: what its ports have in common, or how many of them answered."""
-    if not answers:
-        return "[dim]·[/]"
-    if all(answers):
-        return "[green]✓[/]"
-    return f"[yellow]{sum(answers)}/{len(answers)}[/]" if any(answers) else "[red]✗[/]"
+def _where(service: Service) -> str:
+    if service.external_name or service.headless:
+        return service.external_name or "headless"
+    pending = ["pending"] if service.type == "LoadBalancer" and not service.ingress_ips else []
+    return ", ".join((*service.cluster_ips, *service.ingress_ips, *pending, *service.external_ips))
+
+
+def _port_words(use: PortUse) -> str:
+    port = use.port
+    number = f"{port.port}{f':{port.node_port}' if port.node_port else ''}/{port.protocol}"
+    ready = sum(one.state == "ready" for one in use.endpoints)
+    who = f"{ready} of {len(use.endpoints)} ready" if use.endpoints else "[red]no endpoint[/]"
+    if not use.resolved:
+        who = f'[red]no pod has a port "{escape(str(port.target))}"[/]'
+    carried = f"{_size(use.bytes_in)} in, {_size(use.bytes_out)} out"
+    words = [number, escape(port.name), who, f"{use.connections} connection{'s' * (use.connections != 1)}", carried]
+    return "  ".join(word for word in words if word)
+
+
+def _size(count: int) -> str:
+    """Bytes as people read them."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -32,7 +32,7 @@ def up(
     documents = manifests.load(manifest or [])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: a lab half up is taken down
     with showing_steps() as progress:
-        lab = lifecycle.up(described, name or described.name, documents, timeout, progress)
+        lab = lifecycle.up(described, name or described.name, documents, timeout, progress, file=str(cluster or ""))
     for kind in manifests.not_acted_on(documents):
         print(f"stored, not acted on: {kind}", file=sys.stderr)
     if as_json:
@@ -41,6 +41,7 @@ def up(
     print(f"name        {lab.name}\nkubeconfig  {lab.kubeconfig}")
     print(f"next: export KUBECONFIG={lab.kubeconfig}; kubectl get pods -A", file=sys.stderr)
     print(
-        f"      podwire matrix {lab.name}; podwire exec {lab.name} POD -- ip addr; podwire down {lab.name}",
+        f"      podwire services {lab.name}; podwire trace {lab.name} POD svc/NS/NAME; podwire matrix {lab.name}\n"
+        f"      podwire exec {lab.name} POD -- ip addr; podwire down {lab.name}",
         file=sys.stderr,
     )

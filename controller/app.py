@@ -1,6 +1,6 @@
 """The OpenFlow controller's process: follows the API, and keeps every switch as the API's objects want it.
 
-python -m controller.app --kubeconfig FILE --listen PATH [--framework os-ken|ryu]
+python -m controller.app --kubeconfig FILE --listen PATH [--denials FILE] [--framework os-ken|ryu]
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from k8sshim.errors import BadInput, PodwireError
 
 from . import framework
 
+MOST_LOGGED = 16 * 2**20  # bytes of lines about denied connections
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -24,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        _serve(framework.load(arguments.framework), arguments.kubeconfig, arguments.listen)
+        _serve(framework.load(arguments.framework), arguments.kubeconfig, arguments.listen, arguments.denials)
     except PodwireError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, BadInput) else 1
@@ -34,21 +37,40 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _serve(chosen: framework.Framework, kubeconfig: Path, listen: Path) -> None:
+def _serve(chosen: framework.Framework, kubeconfig: Path, listen: Path, denials: Path | None) -> None:
     """What is imported here uses threads and sockets, which Ryu's hub has replaced by now."""
     from .reconciler import Reconciler  # noqa: PLC0415
     from .watch import watch  # noqa: PLC0415
 
-    reconciler = Reconciler(chosen)
+    reconciler = Reconciler(chosen, *([_lines_in(denials)] if denials else ()))
     watch(kubeconfig, reconciler, chosen)
-    chosen.spawn(reconciler.run)
+    chosen.spawn(lambda: deciding(reconciler.run))
     chosen.serve(listen, reconciler)
+
+
+def _lines_in(path: Path) -> Callable[[str], object]:
+    """Whoever is called with a line writes it there; a long file becomes `PATH.1`, and what was that is gone."""
+    lines = logging.getLogger("denials")
+    lines.propagate = False
+    lines.addHandler(RotatingFileHandler(path, maxBytes=MOST_LOGGED, backupCount=1))
+    return lines.info
+
+
+def deciding(run: Callable[[], object]) -> None:
+    """Without the thread that decides the process is of no use: whoever keeps it starts it again."""
+    try:
+        run()
+    except BaseException:
+        logging.exception("the controller ends")
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m controller.app", description="podwire's OpenFlow controller")
     parser.add_argument("--kubeconfig", type=Path, required=True, help="of the API server to follow")
     parser.add_argument("--listen", type=Path, required=True, help="the unix socket that switches connect to")
+    parser.add_argument("--denials", type=Path, help="the file for lines about connections that policies deny")
     parser.add_argument("--framework", choices=("os-ken", "ryu"), default="os-ken")
     return parser.parse_args(argv)
 

@@ -5,23 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from .actions import Learn
 from .flows import Flow, FlowId, Group
+from .stale import Stale
 
 
 @dataclass
 class Change:
-    """What to send to a switch. Later changes to the same flow or group replace earlier ones."""
+    """What to send to a switch. Later changes to the same flow or group replace earlier ones.
+
+    A flow that goes is held by the switch, and one that comes is not: what would go and comes again is left alone.
+    """
 
     flows: dict[FlowId, Flow | None] = field(default_factory=dict)  # None: delete
     groups: dict[int, Group | None] = field(default_factory=dict)
+    stale: dict[Stale | None, None] = field(default_factory=dict)  # UDP connections to forget then; None: all
+    gone: dict[FlowId, Flow] = field(default_factory=dict)  # those of the flows that go which are known
 
     def __bool__(self) -> bool:
-        return bool(self.flows or self.groups)
+        return bool(self.flows or self.groups or self.stale)
+
+    def put(self, number: FlowId, flow: Flow | None, was: Flow | None = None) -> None:
+        """A flow comes, or goes (None) that was this one, after all this."""
+        if flow is None and was is not None:
+            self.gone[number] = was
+        else:
+            self.gone.pop(number, None)
+        if number in self.flows and (self.flows[number] is None) is not (flow is None):
+            del self.flows[number]
+        else:
+            self.flows[number] = flow
 
     def add(self, later: Change) -> None:
         """Take in a change that comes after this one."""
-        self.flows.update(later.flows)
+        for number, flow in later.flows.items():
+            self.put(number, flow, later.gone.get(number))
         self.groups.update(later.groups)
+        self.stale.update(later.stale)
 
 
 @dataclass(frozen=True)
@@ -30,6 +50,7 @@ class Rules:
 
     flows: Mapping[FlowId, Flow]
     groups: Mapping[int, Group]
+    learned: frozenset[FlowId] = frozenset()  # what these flows may have a switch write by itself
 
     @classmethod
     def of(cls, entries: Iterable[Flow | Group]) -> Rules:
@@ -40,7 +61,8 @@ class Rules:
                 flows[entry.id] = entry
             else:
                 groups[entry.number] = entry
-        return cls(flows, groups)
+        learns = [one for flow in flows.values() for one in flow.actions if isinstance(one, Learn)]
+        return cls(flows, groups, frozenset((learn.table.number, learn.cookie) for learn in learns))
 
 
 NOTHING = Rules({}, {})
@@ -57,13 +79,13 @@ class Held:
 def between(before: Rules, after: Rules) -> Change:
     """From one state to another."""
     groups = {number: group.content for number, group in before.groups.items()}
-    return missing(Held(frozenset(before.flows), groups), after)
+    return missing(Held(frozenset(before.flows) | before.learned, groups), after)
 
 
 def missing(held: Held, wanted: Rules) -> Change:
     """From what a switch holds to what it shall hold; what is the same on both sides is not touched."""
     change = Change()
-    change.flows.update(dict.fromkeys(held.flows - wanted.flows.keys()))
+    change.flows.update(dict.fromkeys(held.flows - wanted.flows.keys() - wanted.learned))
     change.flows.update({number: flow for number, flow in wanted.flows.items() if number not in held.flows})
     change.groups.update(dict.fromkeys(held.groups.keys() - wanted.groups.keys()))
     change.groups.update(

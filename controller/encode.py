@@ -9,37 +9,24 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from .actions import (
-    Action,
-    Actions,
-    Ct,
-    DecTtl,
-    Goto,
-    Move,
-    Nat,
-    Output,
-    OutputMark,
-    Resubmit,
-    SetField,
-    ToController,
-    ToGroup,
-    Value,
-)
-from .flows import Flow, FlowId, Group, Match
+from .actions import Actions, Goto, Metered, Resubmit
+from .encode_actions import ActionEncoder
+from .encode_fields import match_fields
+from .flows import UDP, Flow, FlowId, Group, Watch
 from .framework import Message
-from .marks import MARKS, Mark
+from .services import THIS_NODE
+from .stale import Stale
 from .tables import Table
 
 ADD_OR_MODIFY_GROUP = 0x8000  # Open vSwitch: OFPGC11_ADD_OR_MOD
-NO_TABLE = 0xFF
-CT_COMMIT, NAT_SOURCE, NAT_DESTINATION = 1, 1, 2
-CT_STATES = {"new": 0x01, "est": 0x02, "rel": 0x04, "rpl": 0x08, "inv": 0x10, "trk": 0x20, "snat": 0x40, "dnat": 0x80}
 WHOLE_COOKIE = 0xFFFFFFFFFFFFFFFF
-WIDTHS = {"eth_src": 48, "eth_dst": 48, "ipv4_src": 32, "ipv4_dst": 32, "arp_spa": 32, "arp_tpa": 32}
+NICIRA, CT_FLUSH = 0x2320, 32  # Open vSwitch: NXT_CT_FLUSH, with the properties that follow
+FLUSH_ORIGINAL, FLUSH_REPLY, FLUSH_ZONE = 0, 1, 2
+TUPLE_FROM, TUPLE_TO, TUPLE_FROM_PORT, TUPLE_TO_PORT = 0, 1, 2, 3
+MOST_ENCODED = 200_000  # messages that are kept for the next switch; about 300 bytes each
 XID = struct.Struct("!I")
 XID_OFFSET = 4
 
@@ -51,19 +38,37 @@ class Encoder:
         self._protocol = protocol
         self._numbers = protocol.ofproto
         self._parser = protocol.ofproto_parser
-        self.add_flow = lru_cache(maxsize=8192)(self._add_flow)
+        self._action = ActionEncoder(protocol)
+        self._encoded: dict[FlowId | int, bytes] = {}  # flows by id, groups by their content's digest
+
+    def add_flow(self, flow: Flow) -> bytes:
+        """Add a flow, or overwrite the one with the same match and priority."""
+        return self._once(flow.id, lambda: self._add_flow(flow))
+
+    def put_group(self, group: Group) -> bytes:
+        """Add a group, or give the one with the same number these buckets."""
+        return self._once(group.content, lambda: self._put_group(group))
+
+    def _once(self, key: FlowId | int, encode: Callable[[], bytes]) -> bytes:
+        """Every switch is sent the same bytes."""
+        known = self._encoded.get(key)
+        if known is None:
+            if len(self._encoded) >= MOST_ENCODED:
+                self._encoded.clear()
+            known = self._encoded[key] = encode()
+        return known
 
     def _add_flow(self, flow: Flow) -> bytes:
-        """Add a flow, or overwrite the one with the same match and priority."""
-        actions = [self._action(action) for action in flow.actions if not isinstance(action, Goto)]
+        actions = [self._action.of(action) for action in flow.actions if not isinstance(action, Goto | Metered)]
         apply, goto = self._parser.OFPInstructionActions, self._parser.OFPInstructionGotoTable
-        instructions = [apply(self._numbers.OFPIT_APPLY_ACTIONS, actions)] if actions else []
+        instructions = [self._parser.OFPInstructionMeter(one.meter) for one in flow.actions if isinstance(one, Metered)]
+        instructions += [apply(self._numbers.OFPIT_APPLY_ACTIONS, actions)] if actions else []
         instructions += [goto(action.table.number) for action in flow.actions if isinstance(action, Goto)]
         return self._flow_mod(
             self._numbers.OFPFC_ADD,
             flow.id,
             priority=int(flow.priority),
-            match=self._match(flow.match),
+            match=self._parser.OFPMatch(_ordered_fields=match_fields(flow.match)),
             instructions=instructions,
         )
 
@@ -86,25 +91,25 @@ class Encoder:
             )
         )
 
-    def put_group(self, group: Group) -> bytes:
-        """Add a group, or give the one with the same number these buckets."""
+    def _put_group(self, group: Group) -> bytes:
         note = self._parser.NXActionNote(note=list(group.content.to_bytes(8, "big")))
+        watches = group.watches or (Watch(),) * len(group.buckets)
         buckets = [
             self._parser.OFPBucket(
-                weight=1,
-                watch_port=self._numbers.OFPP_ANY,
-                watch_group=self._numbers.OFPG_ANY,
-                actions=[*([note] if place == 0 else []), *map(self._action, actions)],
+                weight=0 if group.first else weight,
+                watch_port=watch.port or self._numbers.OFPP_ANY,
+                watch_group=watch.group or self._numbers.OFPG_ANY,
+                actions=[*([note] if place == 0 else []), *map(self._action.of, actions)],
             )
-            for place, actions in enumerate(group.buckets)
+            for place, (actions, weight, watch) in enumerate(zip(group.buckets, group.weights, watches, strict=True))
         ]
-        return self._group_mod(ADD_OR_MODIFY_GROUP, group.number, buckets)
+        kind = self._numbers.OFPGT_FF if group.first else self._numbers.OFPGT_SELECT
+        return self._group_mod(ADD_OR_MODIFY_GROUP, group.number, buckets, kind)
 
     def delete_group(self, number: int) -> bytes:
-        return self._group_mod(self._numbers.OFPGC_DELETE, number, [])
+        return self._group_mod(self._numbers.OFPGC_DELETE, number, [], self._numbers.OFPGT_SELECT)
 
-    def _group_mod(self, command: int, number: int, buckets: list[Any]) -> bytes:
-        kind = self._numbers.OFPGT_SELECT
+    def _group_mod(self, command: int, number: int, buckets: list[Any], kind: int) -> bytes:
         return self._bytes(self._parser.OFPGroupMod(self._protocol, command, kind, number, buckets))
 
     def bundle(self, number: int, messages: Iterable[bytes], first_xid: int) -> bytes:
@@ -131,10 +136,33 @@ class Encoder:
         controller, or from a patch port, is lost when the next bridge looks up its connection.
         """
         in_port = self._numbers.OFPP_LOCAL
-        actions = [self._action(action) for action in (*marks, Resubmit(table))]
+        actions = [self._action.of(action) for action in (*marks, Resubmit(table))]
         return self._bytes(
             self._parser.OFPPacketOut(self._protocol, self._numbers.OFP_NO_BUFFER, in_port, actions, frame)
         )
+
+    def forget(self, zone: int, stale: Stale | None) -> bytes:
+        """Forget UDP connections of a zone, or all of them: Open vSwitch's NXT_CT_FLUSH (since 3.1)."""
+        original = _property(TUPLE_TO_PORT, struct.pack("!H2x", stale.port)) if stale else b""
+        if stale and stale.address != THIS_NODE:
+            original += _property(TUPLE_TO, _mapped(stale.address))
+        reply = b""
+        if stale and stale.endpoint:
+            reply = _property(TUPLE_FROM, _mapped(stale.endpoint.address))
+            reply += _property(TUPLE_FROM_PORT, struct.pack("!H2x", stale.endpoint.port))
+        tuples = [
+            _property(kind, bytes(4) + one) for kind, one in ((FLUSH_ORIGINAL, original), (FLUSH_REPLY, reply)) if one
+        ]
+        body = struct.pack("!B7x", UDP) + b"".join(tuples) + _property(FLUSH_ZONE, struct.pack("!H2x", zone))
+        kind, length = self._numbers.OFPT_EXPERIMENTER, 16 + len(body)
+        return struct.pack("!BBHIII", self._numbers.OFP_VERSION, kind, length, 0, NICIRA, CT_FLUSH) + body
+
+    def add_meter(self, number: int, per_s: int) -> bytes:
+        """A meter that lets so many packets a second through, and as many at once."""
+        ofp, parser = self._numbers, self._parser
+        flags = ofp.OFPMF_PKTPS | ofp.OFPMF_BURST | ofp.OFPMF_STATS
+        bands = [parser.OFPMeterBandDrop(rate=per_s, burst_size=per_s)]
+        return self._bytes(parser.OFPMeterMod(self._protocol, ofp.OFPMC_ADD, flags, number, bands))
 
     def ask_flows(self) -> bytes:
         """Ask for every flow of every table."""
@@ -154,106 +182,18 @@ class Encoder:
         message.serialize()
         return bytes(message.buf)
 
-    def _match(self, match: Match) -> Any:
-        """In the order of the flow: what a field requires comes before it. The library would sort by number."""
-        fields: dict[str, Any] = {}
-        for name, value in match:
-            if name in MARKS:
-                _merge(fields, MARKS[name], _number(value))
-            else:
-                fields[name] = _field(name, value)
-        return self._parser.OFPMatch(_ordered_fields=list(fields.items()))
 
-    def _action(self, action: Action) -> Any:
-        parser, ofp = self._parser, self._numbers
-        match action:
-            case SetField(field, value):
-                made = self._set_field(field, value)
-            case Move(source, target):
-                made = parser.NXActionRegMove(src_field=source, dst_field=target, n_bits=WIDTHS[source])
-            case Output(port):
-                made = parser.OFPActionOutput(port)
-            case OutputMark(mark):
-                made = parser.NXActionOutputReg(_bits(MARKS[mark]), MARKS[mark].register, 0)
-            case ToController(max_bytes):
-                made = parser.OFPActionOutput(ofp.OFPP_CONTROLLER, max_bytes)
-            case ToGroup(number):
-                made = parser.OFPActionGroup(number)
-            case DecTtl():
-                made = parser.OFPActionDecNwTtl()
-            case Resubmit(table):
-                made = parser.NXActionResubmitTable(table_id=table.number)
-            case Ct():
-                made = self._ct(action)
-            case Goto():
-                raise ValueError(f"{action} is an instruction: it stands last in a flow, and in no group")
-        return made
+def _property(kind: int, value: bytes) -> bytes:
+    """A property of an OpenFlow message, padded to 8 bytes."""
+    length = 4 + len(value)
+    return struct.pack("!HH", kind, length) + value + bytes(-length % 8)
 
-    def _set_field(self, field: str, value: Value) -> Any:
-        if field in MARKS:
-            mark = MARKS[field]
-            return self._parser.NXActionRegLoad(_bits(mark), mark.register, _number(value))
-        if field == "nw_ttl":
-            return self._parser.OFPActionSetNwTtl(value)
-        if field == "in_port":
-            return self._parser.NXActionRegLoad(15, "in_port_nxm", value)  # bits 0 to 15
-        return self._parser.OFPActionSetField(**{field: value})
 
-    def _ct(self, ct: Ct) -> Any:
-        actions = [self._set_field(name, value) for name, value in ct.load]
-        actions += [self._nat(ct.nat)] if ct.nat else []  # last: the library forgets to pad it
-        return self._parser.NXActionCT(
-            flags=CT_COMMIT if ct.commit else 0,
-            zone_src=MARKS[ct.zone].register,
-            zone_ofs_nbits=_bits(MARKS[ct.zone]),
-            recirc_table=ct.table.number if ct.table else NO_TABLE,
-            alg=0,
-            actions=actions,
-        )
-
-    def _nat(self, nat: Nat) -> Any:
-        if nat.kind == "known":
-            return self._parser.NXActionNAT(flags=0)
-        return self._parser.NXActionNAT(
-            flags=NAT_SOURCE if nat.kind == "src" else NAT_DESTINATION,
-            range_ipv4_min=nat.address,
-            range_proto_min=nat.port or None,
-        )
+def _mapped(address: str) -> bytes:
+    """As an IPv6 address."""
+    return bytes(10) + b"\xff\xff" + ipaddress.IPv4Address(address).packed
 
 
 def with_xid(message: bytes, xid: int) -> bytes:
     """The same message with a transaction id."""
     return message[:XID_OFFSET] + XID.pack(xid) + message[XID_OFFSET + XID.size :]
-
-
-def _bits(mark: Mark) -> int:
-    """A range of bits in Nicira's notation: first bit and how many."""
-    return mark.first << 6 | (mark.bits - 1)
-
-
-def _merge(fields: dict[str, Any], mark: Mark, value: int) -> None:
-    """Marks of the same register are matched together."""
-    old, mask = fields.get(mark.register, (0, 0))
-    fields[mark.register] = (old | value << mark.first, mask | mark.mask)
-
-
-def _field(name: str, value: Value) -> Any:
-    if name == "ct_state":
-        return _ct_state(str(value))
-    if isinstance(value, str) and "/" in value:
-        network = ipaddress.ip_network(value)
-        return (str(network.network_address), str(network.netmask))
-    return value
-
-
-def _ct_state(text: str) -> tuple[int, int]:
-    """`+trk-new` as value and mask."""
-    value = mask = 0
-    for sign, name in ((text[at], text[at + 1 : at + 4]) for at in range(0, len(text), 4)):
-        mask |= CT_STATES[name]
-        value |= CT_STATES[name] if sign == "+" else 0
-    return value, mask
-
-
-def _number(value: Value) -> int:
-    return int(ipaddress.ip_address(value)) if isinstance(value, str) else int(value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .actions import Action, Actions, Value, actions_text, value_text
-from .marks import Feature, Priority, cookie, digest
+from .marks import Feature, cookie, digest
 from .tables import Table
 
 Match = tuple[tuple[str, Value], ...]
@@ -26,12 +26,21 @@ class Owner:
     feature: Feature
     subject: str
 
-    def flow(self, table: Table, priority: Priority, fields: Fields, *actions: Action) -> Flow:
+    def flow(self, table: Table, priority: int, fields: Fields, *actions: Action) -> Flow:
         """A flow of this owner; no actions: what matches is dropped."""
         return Flow(table, priority, tuple(sorted(fields.items(), key=_field_order)), actions, self)
 
-    def group(self, number: int, buckets: tuple[Actions, ...]) -> Group:
-        return Group(number, buckets, self)
+    def group(
+        self,
+        number: int,
+        buckets: tuple[Actions, ...],
+        weights: tuple[int, ...] = (),
+        *,
+        watches: tuple[Watch, ...] = (),
+        first: bool = False,
+    ) -> Group:
+        """A group of this owner; without weights all buckets weigh the same, without watches all of them live."""
+        return Group(number, buckets, self, weights or (1,) * len(buckets), watches, first)
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Flow:
     """One entry of one table. In one table of one switch its cookie tells it from every other."""
 
     table: Table
-    priority: Priority
+    priority: int  # a Priority, or a policy rule's own
     match: Match
     actions: Actions
     owner: Owner
@@ -59,17 +68,38 @@ class Flow:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """What a bucket lives by: a port that is up and whose other end answers, or a group that has a bucket alive."""
+
+    port: int = 0
+    group: int = 0
+
+    def __str__(self) -> str:
+        return f"watch_port:{self.port}" if self.port else f"watch_group:{self.group:#x}"
+
+
+@dataclass(frozen=True)
 class Group:
-    """A select group: each connection takes one of the buckets, all equally often."""
+    """A select group: each connection takes one of the buckets, each as often as its weight says; none that is dead.
+
+    Or a fast-failover group: each takes the first bucket that lives.
+    """
 
     number: int
     buckets: tuple[Actions, ...]
     owner: Owner
+    weights: tuple[int, ...]
+    watches: tuple[Watch, ...] = ()  # one a bucket; empty: all live
+    first: bool = False  # fast failover
 
     @cached_property
     def text(self) -> str:
-        buckets = ", ".join(f"bucket={actions_text(actions)}" for actions in self.buckets)
-        return f"group={self.number:#x}, type=select, {buckets}"
+        parts = zip(self.buckets, self.weights, self.watches or (None,) * len(self.buckets), strict=True)
+        buckets = ", ".join(
+            f"bucket={f'weight:{w},' if w != 1 else ''}{f'{live},' if live else ''}{actions_text(a)}"
+            for a, w, live in parts
+        )
+        return f"group={self.number:#x}, type={'fast_failover' if self.first else 'select'}, {buckets}"
 
     @cached_property
     def content(self) -> int:

@@ -20,7 +20,7 @@ Message = Any  # a parsed OpenFlow message
 OPENFLOW_VERSION = 0x05  # OpenFlow 1.4
 SOCKET_TIMEOUT_S = 60.0  # a switch that takes in thousands of flows reads nothing else meanwhile
 FLOW_STATS = struct.Struct("!HB21xQ")  # length, table, (times, priority, flags,) cookie
-MESSAGES = ("FlowStatsReply", "GroupDescStatsReply", "BundleCtrlMsg", "ErrorMsg", "PacketIn")
+MESSAGES = ("FlowStatsReply", "GroupDescStatsReply", "BundleCtrlMsg", "ErrorMsg", "PacketIn", "PortStatus")
 
 
 class Events(Protocol):

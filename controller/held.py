@@ -7,11 +7,12 @@ from typing import Any
 
 from .flows import FlowId
 from .framework import Message
+from .marks import FAULT_COOKIE
 
 
 def held_flows(reply: Message) -> list[FlowId]:
-    """Table and cookie of each flow in a part of a switch's answer."""
-    return [(entry.table_id, entry.cookie) for entry in reply.body]
+    """Table and cookie of each flow in a part of a switch's answer; what a fault has put there is left alone."""
+    return [(entry.table_id, entry.cookie) for entry in reply.body if entry.cookie != FAULT_COOKIE]
 
 
 def held_groups(reply: Message) -> dict[int, int]:

@@ -6,13 +6,12 @@ import ipaddress
 import struct
 from dataclasses import dataclass
 
+from .checksums import ETHERNET_BYTES, IPV4_ETHERTYPE, internet
 from .marks import REPLY_TTL, Feature
 
-ETHERNET_BYTES = 14
-IPV4_ETHERTYPE = b"\x08\x00"
 ICMP = 1
 UNREACHABLE, TIME_EXCEEDED = 3, 11
-NET, HOST, PORT = 0, 1, 3
+NET, HOST, PORT, TOO_LARGE, PROHIBITED = 0, 1, 3, 4, 13
 QUOTED_BYTES = 576 - 20 - 8  # RFC 1812, 4.3.2.3: as much of the packet as fits 576 bytes
 QUERIES = frozenset({0, 8, 13, 14, 15, 16, 17, 18})  # the ICMP messages that are no errors
 
@@ -23,6 +22,7 @@ class Problem:
 
     type: int
     code: int
+    mtu: int = 0  # bytes, of what is too large
 
 
 @dataclass(frozen=True)
@@ -49,32 +49,30 @@ class Packet:
         return cls(str(source), str(destination), packet[: min(length, QUOTED_BYTES)])
 
 
-def problem(feature: Feature, destination: str, networks: tuple[str, ...]) -> Problem:
-    """What is wrong with a packet that a feature's flow sent to the controller; `networks` are the cluster's own."""
+def problem(feature: Feature, destination: str, networks: tuple[str, ...], mtu: int = 0) -> Problem:
+    """What is wrong with a packet that a feature's flow sent to the controller; `networks` are the cluster's own.
+
+    `mtu` is what the way ahead carries, in bytes (RFC 1191).
+    """
+    if feature is Feature.PATH_MTU:
+        return Problem(UNREACHABLE, TOO_LARGE, mtu)
     if feature is Feature.TIME_EXCEEDED:
         return Problem(TIME_EXCEEDED, 0)
     if feature is Feature.GATEWAY:
         return Problem(UNREACHABLE, PORT)
+    if feature is Feature.BORDER:
+        return Problem(UNREACHABLE, PROHIBITED)
     inside = any(ipaddress.ip_address(destination) in ipaddress.ip_network(network) for network in networks)
     return Problem(UNREACHABLE, HOST if inside else NET)
 
 
 def error_frame(packet: Packet, what: Problem, sender: str) -> bytes:
     """An error about a packet from `sender`, a router's address. The MACs are set by the switch that routes it."""
-    body = struct.pack("!BBHI", what.type, what.code, 0, 0) + packet.quoted
-    body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    body = struct.pack("!BBHHH", what.type, what.code, 0, 0, what.mtu) + packet.quoted
+    body = body[:2] + struct.pack("!H", internet(body)) + body[4:]
     header = struct.pack(
         "!BBHHHBBH4s4s", 0x45, 0xC0, 20 + len(body), 0, 0, REPLY_TTL, ICMP, 0,
         ipaddress.IPv4Address(sender).packed, ipaddress.IPv4Address(packet.source).packed,
     )  # fmt: skip
-    header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
+    header = header[:10] + struct.pack("!H", internet(header)) + header[12:]
     return bytes(12) + IPV4_ETHERTYPE + header + body
-
-
-def checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
-    padded = data + b"\0" * (len(data) % 2)
-    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF

@@ -7,13 +7,20 @@ out equal costs nothing further.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from k8sshim.cluster import Cluster, Switch
-from k8sshim.objects import EndpointSlice, Node, Pod, Service
+from k8sshim.objects import Node, Pod, PodNetwork
 
-from .marks import Source, digest, hairpin_zone_of, zone_of
+from .addresses import first_address, is_ipv4
+from .border import BorderIntent, destinations, of_hosts
+from .external import ExternalRoute
+from .marks import Source, source_zone_of, zone_of
+from .numbers import NumberOf, group_of
+from .overlay import OverlayIntent, ends_of, no_pods_at, overlay_routes
+from .path_mtu import Limit, limit_of, limits_of
+from .services import THIS_NODE, Backend, ServiceIntent
 from .topology import NextHop, Topology
 
 
@@ -24,16 +31,29 @@ class Bridge:
     dpid: int
     mac: str
     uplinks: tuple[int, ...]
-    next_hops: tuple[tuple[NextHop, ...], ...]  # every set of equally good ways of this switch's routes
+    groups: tuple[tuple[int, tuple[NextHop, ...]], ...]  # by number, the buckets of every set of equally good ways
     fabric: bool
+    failovers: tuple[Failover, ...] = ()
+    limits: tuple[tuple[int, Limit | None], ...] = ()  # by port; `PODS` for all that pods have
+    border: bool = False  # whether hosts hang on this fabric switch
 
     @property
     def zone(self) -> int:
         return zone_of(self.dpid)
 
     @property
-    def hairpin_zone(self) -> int:
-        return hairpin_zone_of(self.zone)
+    def source_zone(self) -> int:
+        return source_zone_of(self.zone)
+
+
+@dataclass(frozen=True)
+class Failover:
+    """Equally good ways, and what takes their place when none of them is left."""
+
+    group: int
+    best: int  # the group that spreads over the ways; 0 where there is one way
+    next_hop: NextHop  # that way
+    backups: tuple[NextHop, ...]
 
 
 @dataclass(frozen=True)
@@ -51,8 +71,8 @@ class LocalPort:
     zone: int
 
     @property
-    def hairpin_zone(self) -> int:
-        return hairpin_zone_of(self.zone)
+    def source_zone(self) -> int:
+        return source_zone_of(self.zone)
 
 
 @dataclass(frozen=True)
@@ -67,13 +87,15 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Route:
-    """On one switch, the way to a range of addresses of another node."""
+    """On one switch, the way to a range of addresses of another node, or of a host at the border."""
 
     dpid: int
     mac: str
     destination: str
     next_hops: tuple[NextHop, ...]
+    group: int  # that spreads over them where they are several, and has backups where there are some
     fabric: bool
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True)
@@ -85,57 +107,89 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Backend:
-    """An endpoint's address and port."""
+class Egress:
+    """On one node bridge, the address as which pods reach a range that lies outside the cluster."""
 
+    dpid: int
+    destination: str
     address: str
-    port: int
 
 
 @dataclass(frozen=True)
-class VirtualPort:
-    """A port of a Service, for every node bridge. No backends: connections are refused."""
+class HostPort:
+    """A port of a node that leads to a pod there."""
 
-    address: str
+    dpid: int
+    address: str  # or THIS_NODE
     protocol: str
     port: int
-    group: int
-    backends: tuple[Backend, ...]
+    backend: Backend
 
 
-@dataclass(frozen=True)
-class VirtualAddress:
-    """An address of a Service; ports that it does not declare are refused."""
-
-    address: str
-
-
-Intent = Bridge | LocalPort | Gateway | Route | Refusal | VirtualPort | VirtualAddress
-
-
-def first_address(network: str) -> str:
-    """The gateway of a range: its first address."""
-    return str(ipaddress.ip_network(network).network_address + 1)
-
-
-def is_ipv4(text: str) -> bool:
-    return ":" not in text
+Intent = (
+    Bridge
+    | LocalPort
+    | Gateway
+    | Route
+    | Refusal
+    | Egress
+    | HostPort
+    | BorderIntent
+    | ExternalRoute
+    | ServiceIntent
+    | OverlayIntent
+)
 
 
-def of_cluster(cluster: Cluster, topology: Topology) -> tuple[Intent, ...]:
+def of_cluster(cluster: Cluster, topology: Topology, number_of: NumberOf) -> tuple[Intent, ...]:
     """What every switch does whatever objects there are."""
     gateways = [first_address(cidr) for cidr in cluster.node_cidrs if is_ipv4(cidr)]
     gateway = gateways[0] if gateways else ""
+    borders = {host.switch for host in cluster.hosts}
     bridges: list[Intent] = []
     for switch in cluster.switches:
         uplinks, ways = topology.uplinks(switch.name), topology.ways(switch.name)
-        bridges.append(Bridge(switch.dpid, switch.mac, uplinks, ways, not switch.node))
+        uplinks += (switch.overlay_port,) if switch.overlay_port else ()
+        if borders and not switch.node:
+            ways = tuple(sorted({*ways, *_several(topology.to_all.get(switch.name, ()))}))
+        groups = tuple((group_of(one, number_of), topology.spread(switch.name, one)) for one in ways)
+        failovers = tuple(
+            Failover(group_of(best, number_of, backups), group_of(best, number_of), best[0], backups)
+            for best, backups in topology.backed_up(switch.name)
+        )
+        bridges.append(
+            Bridge(
+                switch.dpid,
+                switch.mac,
+                uplinks,
+                groups,
+                not switch.node,
+                failovers,
+                limits_of(switch, cluster),
+                border=switch.name in borders,
+            )
+        )
         if switch.node and gateway:
             bridges.append(Gateway(switch.dpid, switch.mac, gateway, Source.NODE))
-    return tuple(bridges)
+    return (*bridges, *of_hosts(cluster), *ends_of(cluster), *_ways_out(cluster, topology, number_of))
 
 
-def of_node(node: Node, cluster: Cluster, topology: Topology) -> tuple[Intent, ...]:
+def _several(next_hops: tuple[NextHop, ...]) -> tuple[tuple[NextHop, ...], ...]:
+    return (next_hops,) if len(next_hops) > 1 else ()
+
+
+def _ways_out(cluster: Cluster, topology: Topology, number_of: NumberOf) -> Iterator[Route]:
+    """To what lies outside, and to the control plane."""
+    for host in cluster.hosts:
+        for switch in cluster.switches:
+            ways = topology.next_hops(switch.name, host.switch)
+            for to in destinations(host, cluster) if ways else ():
+                group = group_of(ways, number_of, topology.backups(switch.name, host.switch))
+                limit = limit_of(switch, ways, cluster)
+                yield Route(switch.dpid, switch.mac, to, ways, group, not switch.node, limit)
+
+
+def of_node(node: Node, cluster: Cluster, topology: Topology, number_of: NumberOf) -> tuple[Intent, ...]:
     """A node's own port and gateway on its bridge, and the ways to it on every other switch."""
     home = topology.bridge_of(node.name)
     if home is None:
@@ -145,11 +199,16 @@ def of_node(node: Node, cluster: Cluster, topology: Topology) -> tuple[Intent, .
     intents: list[Intent] = [Gateway(home.dpid, home.mac, first_address(cidr), Source.POD) for cidr in pod_cidrs]
     for address in addresses:
         intents += _own_port(home, address, cluster)
+    beyond = (*cluster.outside_cidrs, *no_pods_at(cluster))
+    intents += [Egress(home.dpid, to, address) for to in filter(is_ipv4, beyond) for address in addresses[:1]]
+    intents += overlay_routes(home, [*pod_cidrs, *addresses], cluster)
     for switch in cluster.switches:
         ways = topology.next_hops(switch.name, home.name)
         if ways:
-            destinations = [*pod_cidrs, *addresses]
-            intents += [Route(switch.dpid, switch.mac, to, ways, not switch.node) for to in destinations]
+            group = group_of(ways, number_of, topology.backups(switch.name, home.name))
+            limit = limit_of(switch, ways, cluster)
+            destinations = addresses if cluster.overlay else [*pod_cidrs, *addresses]
+            intents += [Route(switch.dpid, switch.mac, to, ways, group, not switch.node, limit) for to in destinations]
     return tuple(intents)
 
 
@@ -172,51 +231,22 @@ def of_pod(pod: Pod, node: Node | None, topology: Topology) -> tuple[Intent, ...
     home = topology.bridge_of(pod.node)
     if home is None or node is None or pod.network is None or pod.finished:
         return ()
-    return tuple(
-        LocalPort(
-            home.dpid, Source.POD, pod.network.port, pod.network.mac, address, first_address(cidr), cidr, home.mac,
-            zone_of(home.dpid),
-        )
-        for address in pod.network.addresses
-        if is_ipv4(address)
-        for cidr in node.pod_cidrs
-        if is_ipv4(cidr) and ipaddress.ip_address(address) in ipaddress.ip_network(cidr)
-    )  # fmt: skip
-
-
-def of_service(service: Service, slices: Iterable[EndpointSlice]) -> tuple[Intent, ...]:
-    """A Service's addresses and ports with the endpoints that are ready to serve them."""
-    slices = sorted(slices, key=lambda one: one.key)
     intents: list[Intent] = []
-    for address in filter(is_ipv4, service.cluster_ips):
-        intents.append(VirtualAddress(address))
-        for port in service.ports:
-            backends = _backends(slices, port.name, port.protocol)
-            group = group_number(f"Service {service.key} {address} {port.protocol} {port.port}")
-            intents.append(VirtualPort(address, port.protocol, port.port, group, backends))
+    for address in filter(is_ipv4, pod.network.addresses):
+        for cidr in filter(is_ipv4, node.pod_cidrs):
+            if ipaddress.ip_address(address) in ipaddress.ip_network(cidr):
+                intents += [_pod_port(pod.network, address, cidr, home), *_host_ports(pod, address, home, node)]
     return tuple(intents)
 
 
-def _backends(slices: Iterable[EndpointSlice], name: str, protocol: str) -> tuple[Backend, ...]:
-    """Ready endpoints; where there are none, those that still serve while they end (KEP-1669), as kube-proxy does."""
-    ready: set[tuple[str, int]] = set()
-    ending: set[tuple[str, int]] = set()
-    for one in slices:
-        ports = [port.port for port in one.ports if port.name == name and port.protocol == protocol and port.port]
-        if one.address_type != "IPv4":
-            continue
-        for endpoint in one.endpoints:
-            wanted = ready if endpoint.ready else ending if endpoint.serving and endpoint.terminating else None
-            if wanted is not None:
-                wanted.update((address, port) for address in endpoint.addresses[:1] for port in ports)
-    return tuple(Backend(address, port) for address, port in sorted(ready or ending))
+def _pod_port(network: PodNetwork, address: str, cidr: str, home: Switch) -> LocalPort:
+    gateway, zone = first_address(cidr), zone_of(home.dpid)
+    return LocalPort(home.dpid, Source.POD, network.port, network.mac, address, gateway, cidr, home.mac, zone)
 
 
-def group_number(name: str) -> int:
-    """A group's number, the same for the same name in every process; 0 and the reserved numbers are left out."""
-    return digest(name, 31) + 1
-
-
-def group_of(dpid: int, next_hops: tuple[NextHop, ...]) -> int:
-    """The number of the group that spreads over equally good ways."""
-    return group_number(f"ways {dpid} {next_hops}")
+def _host_ports(pod: Pod, address: str, home: Switch, node: Node) -> Iterator[HostPort]:
+    """The ports of its node that a pod has asked for."""
+    for port in pod.ports:
+        asked = THIS_NODE if port.host_ip in ("", "0.0.0.0", *node.addresses) else port.host_ip
+        if port.host_port and is_ipv4(asked):
+            yield HostPort(home.dpid, asked, port.protocol, port.host_port, Backend(address, port.number))

@@ -85,7 +85,7 @@ def _name(feature: Feature) -> str:
 
 def _purpose(feature: Feature) -> str:
     """The first sentence of the feature's module."""
-    text = features.MODULES[feature].__doc__ or ""
+    text = features.PURPOSES[feature].__doc__ or ""
     return " ".join(text.split("\n\n")[0].split())
 
 

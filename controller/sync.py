@@ -1,25 +1,42 @@
 """Brings a switch to hold what it shall: reads what it holds, then sends differences, one atomic bundle at a time.
 
-One thread drives it; nothing waits in here. What a switch refuses is named in the log, counted, and left out from then
-on, so that one bad flow cannot keep the others away; the switch is read anew after every refusal.
+Whatever comes, nothing is sent but by `flush`, which is called once what came together has been taken in. One thread
+drives it; nothing waits in here. What a switch refuses, or what no message can say, is named in the log,
+counted, and left out from then on, so that one bad flow cannot keep the others away; the switch is read anew after
+every refusal.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from .diff import Change, Held, Rules, missing
 from .encode import Encoder, with_xid
 from .flows import Flow, FlowId, Group
 from .framework import Message
 from .held import held_flows, held_groups
+from .marks import DENIALS_METER, DENIALS_PER_S, zone_of
+from .opening import (
+    closes_anything,
+    closing_objects,
+    object_of,
+    opens,
+    passes,
+    passes_anything,
+    without_openings,
+)
+from .tables import ENDPOINT_DNAT
 
 log = logging.getLogger(__name__)
+LONG_AGO, ALWAYS = float("-inf"), float("inf")  # moments
 ATTEMPTS = 3  # at a bundle that is refused without a reason that can be left out
+FORGET_XID = 0x3FFFFFFF  # of all messages that have connections forgotten
+METER_XID = 0x3FFFFFFE  # of the message that makes the meter for the log of denials
 FIRST_XID = 0x40000000  # the framework's own messages count from elsewhere; only errors are told apart by this
 
 
@@ -38,6 +55,43 @@ class State(Enum):
     COMMITTING = "takes in a bundle"
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long what opens is held back: until all has closed, everywhere, that was to close when it came.
+
+    It waits for `calm_s` before, unless its object closes something, too: objects that change together come one after
+    the other. What passes waits for what closes alone. `baseline` is as in `without_openings`.
+    """
+
+    closed_until: Callable[[], float] = lambda: ALWAYS  # what was to close before that moment has closed elsewhere
+    passed_until: Callable[[], float] = lambda: ALWAYS  # the same of what passes
+    baseline: Callable[[], bool] = lambda: True
+    calm_s: float = 0.0
+
+
+IMPATIENT = Patience()
+
+
+@dataclass
+class Pending:
+    """Since when there is something of a kind that the switch has not taken in."""
+
+    waiting: float | None = None  # of what was not sent yet
+    sent: float | None = None  # of what the bundle under way may have
+
+    def come(self, moment: float) -> None:
+        self.waiting = moment if self.waiting is None else self.waiting
+
+    def send(self, *, all_of_it: bool) -> None:
+        self.sent = self.waiting
+        self.waiting = None if all_of_it else self.waiting
+
+    @property
+    def since(self) -> float | None:
+        return self.waiting if self.sent is None else self.sent
+
+
+T = TypeVar("T", Flow, Group, FlowId, int)
 Item = Flow | Group | FlowId | int  # what a message of a bundle was about: adding a flow or group, or deleting it
 
 
@@ -48,6 +102,7 @@ class Counters:
     bundles: int = 0
     messages: int = 0
     errors: int = 0
+    forgets: bool = True  # connections, when it is told to
     refused: set[FlowId | int] = field(default_factory=set)  # flows by id, groups by content digest
 
 
@@ -55,27 +110,43 @@ class SwitchSync:
     """One connection of one switch."""
 
     def __init__(
-        self, name: str, connection: Connection, encoder: Encoder, wanted: Callable[[], Rules], counters: Counters
+        self,
+        dpid: int,
+        connection: Connection,
+        encoder: Encoder,
+        wanted: Callable[[], Rules],
+        counters: Counters,
+        *,
+        patience: Patience = IMPATIENT,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name = name
+        self.name = f"switch {dpid:#x}"
+        self._zone = zone_of(dpid)
         self.counters = counters
         self.state = State.WAITING
         self._connection = connection
         self._encoder = encoder
         self._wanted = wanted
+        self._patience, self._clock = patience, clock
         self._outbox = Change()
+        self._opened: dict[FlowId, float] = {}  # what is held back, and up to when all has to be closed for it
+        self._closing, self._passing = Pending(), Pending()
         self._sent: dict[int, Item] = {}
         self._xid = FIRST_XID
         self._failed = False  # something of the bundle under way was refused
+        self.settled = False  # it has been told all that it was missing when it was read
         self._attempts = 0
         self._flows: set[FlowId] = set()
         self._groups: dict[int, int] = {}
         self._parts = 0  # answers still to come while reading
+        self._forgotten: list[bytes] = []  # messages that are to be sent once more
 
     def read(self) -> None:
         """Ask what the switch holds; the difference follows when it has answered."""
-        self.state, self._failed, self._parts = State.READING, False, 2
+        self.state, self._failed, self._parts, self.settled = State.READING, False, 2, False
         self._flows, self._groups, self._outbox = set(), {}, Change()
+        self._closing, self._passing, self._opened = Pending(), Pending(), {}
+        self._connection.send(with_xid(self._encoder.add_meter(DENIALS_METER, DENIALS_PER_S), METER_XID))
         for message in (self._encoder.ask_flows(), self._encoder.ask_groups()):
             self._connection.send(with_xid(message, self._next_xid()))
 
@@ -96,23 +167,83 @@ class SwitchSync:
         if self._parts == 0:
             self.state = State.IDLE
             self._outbox = missing(Held(frozenset(self._flows), self._groups), self._wanted())
+            if any(table == ENDPOINT_DNAT.number for table, _ in self._outbox.flows.keys() & self._flows):
+                self._outbox.stale[None] = None
             held = f"{len(self._flows)} flows and {len(self._groups)} groups"
             log.info("%s: holds %s, %d to change", self.name, held, len(self._outbox.flows) + len(self._outbox.groups))
-            self.flush()
+            self._note(self._outbox, LONG_AGO)
+
+    @property
+    def closing_since(self) -> float | None:
+        """Since when more gets through than shall, as far as is known; what has come to open since then has to wait."""
+        return LONG_AGO if self.state in (State.WAITING, State.READING) else self._closing.since
+
+    @property
+    def passing_since(self) -> float | None:
+        """The same of what passes, which may be more than shall get through, or less."""
+        return LONG_AGO if self.state in (State.WAITING, State.READING) else self._passing.since
+
+    def _note(self, change: Change, moment: float) -> None:
+        """Since when there is something to close, or to pass."""
+        if closes_anything(change):
+            self._closing.come(moment)
+        if passes_anything(change):
+            self._passing.come(moment)
+
+    @property
+    def withholds(self) -> bool:
+        """Whether something waits until it may open."""
+        return self.state is State.IDLE and bool(self._outbox)
 
     def change(self, change: Change) -> None:
         """More to do; sent by the next `flush`. Until the switch has been read, its answer will show it."""
         if self.state in (State.IDLE, State.COMMITTING):
             self._outbox.add(change)
+            self._note(change, self._clock())
 
     def flush(self) -> None:
-        """Send what has gathered, unless a bundle is on its way."""
-        if self.state is not State.IDLE or not self._outbox:
+        """Send what has gathered, unless a bundle is on its way; what opens only if it may."""
+        if self.state is not State.IDLE:
             return
-        change, self._outbox = self._outbox, Change()
+        if not self._outbox:  # what came has gone again
+            self._closing, self._passing, self._opened, self.settled = Pending(), Pending(), {}, True
+            return
+        gathered = self._outbox
+        rest, opening = without_openings(gathered, baseline=self._patience.baseline())
+        self._outbox = self._held_back(opening, closing_objects(rest))
+        flows = {number: flow for number, flow in gathered.flows.items() if number not in self._outbox.flows}
+        change = Change(flows, gathered.groups, gathered.stale)
+        self._closing.send(all_of_it=True)
+        self._passing.send(all_of_it=not passes_anything(self._outbox))
         messages, items = self._messages(change)
-        if not messages:
-            return
+        if messages:
+            self._send_bundle(messages, items)
+        else:
+            self._taken_in()
+        forgotten = [self._encoder.forget(self._zone, one) for one in change.stale]
+        self.forget(forgotten)
+        self._forgotten += forgotten
+
+    def _held_back(self, opening: Change, closing: Collection[int]) -> Change:
+        """The part of what opens that has to wait."""
+        if not opening:
+            self._opened = {}
+            return opening
+        now = self._clock()
+        calm = now + self._patience.calm_s
+
+        def opens_with(number: FlowId) -> bool:
+            return object_of(number) in closing and opens(number, comes=opening.flows[number] is not None)
+
+        opened = {number: self._opened.get(number, now if opens_with(number) else calm) for number in opening.flows}
+        closed = self._patience.closed_until()
+        passed = min(closed, self._patience.passed_until())
+        self._opened = {
+            number: at for number, at in opened.items() if at > now or at >= (closed if passes(number) else passed)
+        }
+        return Change({number: opening.flows[number] for number in self._opened}, gone=opening.gone)
+
+    def _send_bundle(self, messages: list[bytes], items: list[Item]) -> None:
         first = self._xid + 1
         self._sent = {first + 1 + place: item for place, item in enumerate(items)}
         self._xid = first + len(messages) + 1
@@ -121,29 +252,56 @@ class SwitchSync:
         self.counters.messages += len(messages)
         self._connection.send(self._encoder.bundle(self.counters.bundles, messages, first))
 
+    def forget(self, messages: list[bytes]) -> None:
+        """Have connections forgotten, unless the switch does not know how."""
+        for message in messages if self.counters.forgets else ():
+            self._connection.send(with_xid(message, FORGET_XID))
+
+    def take_forgotten(self) -> list[bytes]:
+        """What has been sent to have connections forgotten, since this was asked last."""
+        taken, self._forgotten = self._forgotten, []
+        return taken
+
     def committed(self) -> None:
         """The switch has taken the bundle in."""
         if self.state is not State.COMMITTING:
             return
         self.state, self._sent, self._attempts = State.IDLE, {}, 0
+        self.settled = True
+        self._taken_in()
         if self._failed:
             self.read()
-        else:
-            self.flush()
+
+    def _taken_in(self) -> None:
+        self._closing.sent = self._passing.sent = None
 
     def refused(self, xid: int, reason: str) -> None:
         """The switch answered a message with an error."""
-        self.counters.errors += 1
+        if xid == FORGET_XID:
+            self._cannot_forget(reason)
+        if xid in (FORGET_XID, METER_XID):  # a switch that was connected before has its meter
+            return
         item = self._sent.get(xid)
         if item is None and self.state is State.COMMITTING and xid == self._xid:
+            self.counters.errors += 1
             self._bundle_refused(reason)
             return
-        log.error("%s: %s: %s", self.name, reason, describe(item))
+        self._leave_out(item, reason)
         self._failed = True
+
+    def _leave_out(self, item: Item | None, reason: str) -> None:
+        self.counters.errors += 1
+        log.error("%s: %s: %s", self.name, reason, describe(item))
         if isinstance(item, Flow):
             self.counters.refused.add(item.id)
         elif isinstance(item, Group):
             self.counters.refused.add(item.content)
+
+    def _cannot_forget(self, reason: str) -> None:
+        """An older Open vSwitch: said once, and not tried again."""
+        if self.counters.forgets:
+            log.warning("%s: %s: UDP clients stay with an endpoint that is gone until they pause", self.name, reason)
+        self.counters.forgets = False
 
     def _bundle_refused(self, reason: str) -> None:
         """Nothing of it was done: bundles are atomic. Try without what was refused, or a few times as it is."""
@@ -165,13 +323,20 @@ class SwitchSync:
         old_flows = [number for number, flow in change.flows.items() if flow is None]
         flows = [flow for flow in change.flows.values() if flow and flow.id not in refused]
         old_groups = [number for number, group in change.groups.items() if group is None]
-        messages = [
-            *map(encoder.put_group, groups),
-            *map(encoder.delete_flow, old_flows),
-            *map(encoder.add_flow, flows),
-            *map(encoder.delete_group, old_groups),
+        encoded: list[tuple[bytes, Item]] = [
+            *self._encoded(encoder.put_group, groups),
+            *self._encoded(encoder.delete_flow, old_flows),
+            *self._encoded(encoder.add_flow, flows),
+            *self._encoded(encoder.delete_group, old_groups),
         ]
-        return messages, [*groups, *old_flows, *flows, *old_groups]
+        return [message for message, _ in encoded], [item for _, item in encoded]
+
+    def _encoded(self, encode: Callable[[T], bytes], items: Iterable[T]) -> Iterator[tuple[bytes, T]]:
+        for item in items:
+            try:
+                yield encode(item), item
+            except Exception as error:  # the framework's own say nothing in common
+                self._leave_out(item, f"cannot be said in OpenFlow: {error}")
 
 
 def describe(item: Item | None) -> str:

@@ -6,9 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from k8sshim.admin_policies import admin_network_policy, baseline_admin_network_policy, cluster_network_policy
 from k8sshim.client import (
+    ADMIN_NETWORK_POLICIES,
+    BASELINE_ADMIN_NETWORK_POLICIES,
+    CLUSTER_NETWORK_POLICIES,
     CLUSTERS,
     ENDPOINT_SLICES,
+    NAMESPACES,
+    NETWORK_POLICIES,
     NODES,
     PODS,
     SERVICES,
@@ -21,6 +27,7 @@ from k8sshim.client import (
 )
 from k8sshim.cluster import Cluster
 from k8sshim.objects import EndpointSlice, Key, Node, Pod, Raw, Service
+from k8sshim.policies import Namespace, network_policy
 
 from .desired import View
 from .framework import Framework
@@ -31,6 +38,11 @@ KINDS: dict[str, tuple[Resource, Callable[[Raw], View]]] = {
     "Pod": (PODS, Pod.parse),
     "Service": (SERVICES, Service.parse),
     "EndpointSlice": (ENDPOINT_SLICES, EndpointSlice.parse),
+    "Namespace": (NAMESPACES, Namespace.parse),
+    "NetworkPolicy": (NETWORK_POLICIES, network_policy),
+    "AdminNetworkPolicy": (ADMIN_NETWORK_POLICIES, admin_network_policy),
+    "BaselineAdminNetworkPolicy": (BASELINE_ADMIN_NETWORK_POLICIES, baseline_admin_network_policy),
+    "ClusterNetworkPolicy": (CLUSTER_NETWORK_POLICIES, cluster_network_policy),
 }
 
 

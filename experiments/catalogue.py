@@ -10,12 +10,16 @@ from typing import Any
 import yaml
 
 from experiments import scenario as scenarios
+from experiments import sweep as sweeps
+from experiments.results import Labels
 from experiments.scenario import Scenario
 from k8sshim import manifests
 from k8sshim.cluster import CLUSTER_API_VERSION
 from k8sshim.errors import BadInput, NotFound
 from k8sshim.manifests import Document
+from k8sshim.objects import Raw
 from topo import spec
+from topo.fields import Problems
 from topo.spec import ClusterSpec
 
 FOLDER = Path(__file__).with_name("scenarios")
@@ -30,10 +34,24 @@ class Prepared:
     cluster: ClusterSpec
     documents: tuple[Document, ...]
     inputs: tuple[tuple[str, str], ...]  # files by the path given, and their SHA-256
+    described: Raw  # the cluster as it is described, before anything is swept
+    path: str  # the scenario's
+    labels: Labels = ()  # of what is swept: those of this lab
 
     def with_scenario(self, scenario: Scenario) -> Prepared:
         """The same with a scenario that runs at another pace."""
         return replace(self, scenario=scenario)
+
+    def labs(self) -> tuple[Prepared, ...]:
+        """One for each choice of what is swept, each with its cluster. Raises BadInput."""
+        problems = Problems(self.path, f"Scenario {self.scenario.name}")
+        made = sweeps.variants(self.described.get("spec") or {}, self.scenario.sweep, problems)
+        if problems.found:
+            raise BadInput(*problems.found)
+        return tuple(
+            replace(self, labels=one.labels, cluster=spec.parse({**self.described, "spec": one.spec}, self.path))
+            for one in made
+        )
 
 
 def names() -> list[str]:
@@ -55,26 +73,29 @@ def prepare(path: Path) -> Prepared:
     """Read a scenario and what it names. Raises BadInput."""
     scenario = scenarios.parse(_load(path), str(path))
     beside = path.parent
+    described, file = _described(scenario, path)
     given = [*scenario.manifests, *([scenario.cluster] if isinstance(scenario.cluster, str) else [])]
     return Prepared(
         scenario=scenario,
-        cluster=_cluster(scenario, path),
+        cluster=spec.parse(described, file),
+        described=described,
+        path=str(path),
         documents=tuple(manifests.load([str(beside / one) for one in scenario.manifests])),
         inputs=tuple((one, _digest(beside / one)) for one in given),
     )
 
 
-def _cluster(scenario: Scenario, path: Path) -> ClusterSpec:
+def _described(scenario: Scenario, path: Path) -> tuple[Raw, str]:
+    """The cluster's description, and the file that has it."""
     if isinstance(scenario.cluster, str):
         file = path.parent / scenario.cluster
-        return spec.parse(_load(file), str(file))
-    raw = {
+        return _load(file), str(file)
+    return {
         "apiVersion": CLUSTER_API_VERSION,
         "kind": "Cluster",
         "metadata": {"name": scenario.name},
         "spec": scenario.cluster,
-    }
-    return spec.parse(raw, str(path))
+    }, str(path)
 
 
 def _load(path: Path) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from experiments.measurements import Route
-from experiments.scenario import NODE_TO_POD, POD_TO_SERVICE, SAME_NODE, Server, Traffic
+from experiments.throughput import NODE_TO_POD, POD_TO_SERVICE, SAME_NODE, Server, Traffic
 from k8sshim.client import PODS, SERVICES, Client
 from k8sshim.errors import BadInput, PodwireError
 from k8sshim.objects import Key, Pod, Service
@@ -29,12 +29,12 @@ def find(client: Client, traffic: Traffic) -> dict[Route, Ends]:
 
     Raises BadInput where the manifests do not have what it names, PodwireError where that does not become ready.
     """
-    sender = _pod(client, traffic.client)
+    sender = pod(client, traffic.client)
     return {route: ends for server in traffic.servers for route, ends in _to(client, traffic, sender, server)}
 
 
 def _to(client: Client, traffic: Traffic, sender: Pod, server: Server) -> Iterator[tuple[Route, Ends]]:
-    receiver = _pod(client, server.pod)
+    receiver = pod(client, server.pod)
     if (receiver.node == sender.node) != (server.locality == SAME_NODE):
         raise BadInput.of(
             f"server of {server.locality} {server.pod} runs on {receiver.node}, client {sender.key} on {sender.node}"
@@ -42,12 +42,12 @@ def _to(client: Client, traffic: Traffic, sender: Pod, server: Server) -> Iterat
     for path in traffic.paths:
         address = receiver.ip
         if path == POD_TO_SERVICE and server.service:
-            address = _service_address(client, server.service)
+            address = service_address(client, server.service)
         netns = f"node-{sender.node}" if path == NODE_TO_POD else netns_of(sender)
         yield Route(path, server.locality), Ends(netns, address)
 
 
-def _pod(client: Client, key: Key) -> Pod:
+def pod(client: Client, key: Key) -> Pod:
     """The pod, once it is ready and has its address."""
     seen: list[Pod] = []
 
@@ -63,7 +63,7 @@ def _pod(client: Client, key: Key) -> Pod:
     return seen[-1]
 
 
-def _service_address(client: Client, key: Key) -> str:
+def service_address(client: Client, key: Key) -> str:
     raw = client.get(SERVICES, key)
     service = Service.parse(raw) if raw else None
     if service is None or not service.cluster_ips:

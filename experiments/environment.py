@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psutil
 
-from experiments.ends import Ends
 from experiments.floors import datapath_type
 from experiments.inside import Sandbox
 from k8sshim.cluster import Cluster
@@ -56,8 +55,8 @@ def versions() -> Raw:
     return {**python, **libraries, **programs, "commit": _commit()}
 
 
-def lab(sandbox: Sandbox, plan: Plan, ends: Ends) -> Raw:
-    """The lab: its datapath, placement, MTU, and the offloads of a client's interface."""
+def lab(sandbox: Sandbox, plan: Plan, netns: str) -> Raw:
+    """The lab: its datapath, placement, pod network and MTUs; which offloads are asked for, and which a client has."""
     cluster: Cluster = plan.cluster()
     return {
         "nodes": sum(1 for switch in cluster.switches if switch.node),
@@ -65,13 +64,17 @@ def lab(sandbox: Sandbox, plan: Plan, ends: Ends) -> Raw:
         "datapath": {"netdev": "userspace", "system": "kernel"}.get(datapath_type(sandbox)),
         "ovs_vswitchd_processes": len(plan.groups),
         "userspace_tso": _setting(sandbox, "userspace-tso-enable"),
+        "network_mode": plan.spec.network.mode,
+        "path_mtu_discovery": plan.spec.network.path_mtu_discovery,
+        "link_mtu": plan.spec.links.usual.mtu or plan.spec.mtu,
         "pod_mtu": cluster.pod_mtu,
-        "offloads": _offloads(sandbox, ends),
+        "offload": "on" if plan.spec.offload else "off",
+        "offloads": _offloads(sandbox, netns),
     }
 
 
-def _offloads(sandbox: Sandbox, ends: Ends) -> Raw:
-    listed = sandbox.run(["ethtool", "--show-offload", "eth0"], netns=ends.netns).stdout
+def _offloads(sandbox: Sandbox, netns: str) -> Raw:
+    listed = sandbox.run(["ethtool", "--show-offload", "eth0"], netns=netns).stdout
     features = dict(line.strip().split(": ", 1) for line in listed.splitlines() if ": " in line)
     return {name: features[name].split()[0] if name in features else None for name in _OFFLOADS}
 

@@ -5,51 +5,65 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Protocol
 
-from experiments import ends, environment, measurements, scenario
+from experiments import availability, calibration, environment, kinds, scenario, sweep
 from experiments.catalogue import Prepared
-from experiments.floors import floors
-from experiments.inside import Sandbox
-from experiments.measurements import Measurement, Route
-from experiments.measuring import Measured, measure, warm_up
+from experiments.gathering import Gathered
+from experiments.planning import START_S, Expected, Measurer
 from experiments.results import Labels, Run
-from experiments.scenario import FLOOR
-from experiments.traffic import Meter, check_programs
-from k8sshim.client import Client
-from k8sshim.errors import PodwireError
-from k8sshim.objects import Raw
+from experiments.trust import CALIBRATION
+from k8sshim.errors import BadInput, PodwireError
 from lab import lifecycle, state
 from lab.lifecycle import Step
 from lab.state import Lab
-from topo.plan import plan as plan_of
 
 UP_S = 120.0  # for nodes and pods to be ready
 _MAX_NAME = 63
 
 
-class Observer(Protocol):
+class Observer(Measurer, Protocol):
     """Who is told how far a run is."""
 
     def coming_up(self, step: Step) -> None: ...
 
-    def warming_up(self, measurement: Measurement) -> None: ...
-
-    def reading(self, measurement: Measurement) -> None: ...
-
     def going_down(self) -> None: ...
 
 
+def expected(prepared: Prepared) -> Expected:
+    """How long the run takes on this machine."""
+    once = kinds.KINDS[prepared.scenario.experiment].expected(prepared.scenario)
+    return replace(once, labs=sum(not (one.labels and availability.lacking(one.cluster)) for one in prepared.labs()))
+
+
 def run(prepared: Prepared, observer: Observer) -> Run:
-    """Bring the scenario's lab up, measure it, and take it down. Raises PodwireError, BadInput."""
-    check_programs()
-    token, started = secrets.token_hex(3), _now()
-    before = environment.machine()
-    with _lab(prepared, token, observer) as lab:
-        measured, within = _measure(lab, prepared, observer)
-    if not measured.samples:
-        raise PodwireError(f"no reading worked; the last one: {measured.failures[-1].message}")
+    """Bring the scenario's labs up one after the other, measure each, and take it down.
+
+    Raises BadInput; PodwireError where no reading worked in any lab.
+    """
+    kind = kinds.KINDS[prepared.scenario.experiment]
+    kind.check()
+    token, started, labs = secrets.token_hex(3), _now(), prepared.labs()
+    before, gathered = environment.machine(), Gathered()
+    for number, place in enumerate(sweep.in_order(len(labs), prepared.scenario.seed), 1):
+        one = labs[place]
+        if one.labels and (reason := availability.lacking(one.cluster)):
+            gathered.leave_out(one.labels, reason)
+            continue
+        which = f" {number}/{len(labs)}: {sweep.words(one.labels)}" if one.labels else ""
+        observer.doing(f"lab{which} comes up", START_S)
+        try:
+            with _lab(one, f"{token}-{number}" if one.labels else token, observer) as lab:
+                gathered.add(one.labels, *kind.measure(lab, one, observer))
+        except PodwireError as error:
+            if not one.labels or isinstance(error, BadInput):
+                raise
+            gathered.failed(one.labels, str(error))
+    if not gathered.measured.samples:
+        raise PodwireError(f"no reading worked; the last one: {gathered.measured.failures[-1].message}")
+    measured = gathered.measured
     return Run(
         id=token,
         started=started,
@@ -60,7 +74,12 @@ def run(prepared: Prepared, observer: Observer) -> Run:
         samples=tuple(measured.samples),
         readings=tuple(measured.readings),
         failures=tuple(measured.failures),
-        environment={"machine": before, "versions": environment.versions(), "lab": within},
+        environment={
+            "machine": before,
+            "versions": environment.versions(),
+            **({CALIBRATION: calibrated} if (calibrated := calibration.stored()) else {}),
+            **gathered.within,
+        },
     )
 
 
@@ -84,21 +103,6 @@ def _lab(prepared: Prepared, token: str, observer: Observer) -> Iterator[Lab]:
     finally:
         observer.going_down()
         lifecycle.down(lab)
-
-
-def _measure(lab: Lab, prepared: Prepared, observer: Observer) -> tuple[Measured, Raw]:
-    """What the readings gave, and what they were taken in."""
-    one, plan = prepared.scenario, plan_of(prepared.cluster)
-    sandbox, mtu = Sandbox(lab.pid), plan.cluster().pod_mtu
-    routes = ends.find(Client(lab.kubeconfig), one.traffic)
-    with floors(sandbox, one.traffic.floors, mtu) as by_kind:
-        routes |= {Route(FLOOR, floor=kind): there for kind, there in by_kind.items()}
-        meter = Meter(sandbox, one.traffic, mtu)
-        warm_up(meter, measurements.measurements(one.traffic), routes, observer.warming_up)
-        planned = measurements.schedule(one.traffic, one.pace.repetitions, one.seed)
-        measured = measure(meter, planned, routes, one.pace, observer.reading)
-        within = environment.lab(sandbox, plan, next(iter(routes.values())))
-    return measured, within
 
 
 def _now() -> str:

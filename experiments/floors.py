@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from experiments.ends import Ends
 from experiments.inside import Sandbox
-from experiments.scenario import LINUX_BRIDGE, OVS_NORMAL, VETH
+from experiments.throughput import LINUX_BRIDGE, OVS_NORMAL, VETH
 from experiments.traffic import SERVERS
 from k8sshim.errors import PodwireError
 from lab.waiting import wait_until

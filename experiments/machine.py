@@ -20,6 +20,7 @@ from experiments.results import Machine
 _PACE_S = 0.02
 _PRESSURE = Path("/proc/pressure/cpu")
 _STAT = Path("/proc/stat")
+_SOFTNET = Path("/proc/net/softnet_stat")
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Watch:
     def window(self) -> Iterator[Window]:
         """What the machine does while the context lasts; its `machine` is set when it ends."""
         self._ticks = ticks = _Ticks()
-        window = Window(time.monotonic(), _busy_s(), pressure_us())
+        window = Window(time.monotonic(), Counters.now())
         yield window
         window.close(ticks.late_s, ticks.runnable)
 
@@ -64,26 +65,52 @@ class Watch:
             due = max(due + _PACE_S, now)
 
 
+@dataclass(frozen=True)
+class Counters:
+    """What the kernel has counted so far."""
+
+    busy_s: float  # over all cores
+    softirq_s: float
+    pressure_us: int | None
+    drops: int | None
+
+    @classmethod
+    def now(cls) -> Counters:
+        times = psutil.cpu_times()
+        idle = times.idle + getattr(times, "iowait", 0.0)
+        busy = float(sum(times[:8]) - idle)  # what the hypervisor took counts as busy
+        return cls(busy, float(getattr(times, "softirq", 0.0)), pressure_us(), dropped())
+
+
 class Window:
     """A stretch of time, and the machine in it."""
 
-    def __init__(self, started: float, busy_s: float, pressure: int | None) -> None:
-        self.started, self._busy_s, self._pressure_us = started, busy_s, pressure
+    def __init__(self, started: float, before: Counters) -> None:
+        self.started, self._before = started, before
         self.seconds = 0.0
         self.machine = Machine(0.0, None, 0.0, 0.0)
 
     def close(self, late_s: list[float], runnable_tasks: list[int]) -> None:
         self.seconds = time.monotonic() - self.started
-        busy = (_busy_s() - self._busy_s) / (self.seconds * (psutil.cpu_count() or 1))
-        pressure = None
-        if self._pressure_us is not None and (now := pressure_us()) is not None:
-            pressure = round(min(1.0, (now - self._pressure_us) / 1e6 / self.seconds), 4)
+        before, now = self._before, Counters.now()
+        cores_s = self.seconds * (psutil.cpu_count() or 1)
+        waited = _less(now.pressure_us, before.pressure_us)
         self.machine = Machine(
-            cores_busy=round(min(1.0, max(0.0, busy)), 4),
-            pressure=pressure,
+            cores_busy=_share((now.busy_s - before.busy_s) / cores_s),
+            pressure=None if waited is None else _share(waited / 1e6 / self.seconds),
             run_queue=round(sum(runnable_tasks) / len(runnable_tasks), 2) if runnable_tasks else 0.0,
             late_ms=round(max(late_s, default=0.0) * 1000, 3),
+            softirq=_share((now.softirq_s - before.softirq_s) / cores_s),
+            drops=_less(now.drops, before.drops),
         )
+
+
+def _share(value: float) -> float:
+    return round(min(1.0, max(0.0, value)), 4)
+
+
+def _less(after: int | None, before: int | None) -> int | None:
+    return None if after is None or before is None else after - before
 
 
 def runnable(stat: str) -> int:
@@ -100,7 +127,9 @@ def pressure_us() -> int | None:
     return int(line.rpartition("total=")[2])
 
 
-def _busy_s() -> float:
-    """Seconds so far, over all cores, in which they were not idle; what the hypervisor took counts as busy."""
-    times = psutil.cpu_times()
-    return float(sum(times[:8]) - times.idle - getattr(times, "iowait", 0.0))
+def dropped() -> int | None:
+    """Packets so far that a core's receive queue was too full for; None where the kernel does not tell."""
+    try:
+        return sum(int(line.split()[1], 16) for line in _SOFTNET.read_text().splitlines())
+    except (OSError, IndexError, ValueError):
+        return None

@@ -1,137 +1,134 @@
-"""Who reaches whom: every pod pair, or every pod and Service, tried with real packets.
-
-A pod is not paired with itself (such packets never leave it), but with a Service that it stands behind it is.
-"""
+"""Tries who reaches whom in a lab: takes stock of it, has one process in its sandbox try every pair, and judges."""
 
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
-from experiments.probes import TCP, UDP, Probe
-from k8sshim.client import PODS, SERVICES, Client
+from experiments.machine import Watch
+from experiments.policy import stored
+from experiments.policy.oracle import Oracle
+from experiments.reach.cells import Cell, Expected, Judge
+from experiments.reach.pairs import Inventory, Wanted, pairs
+from experiments.reach.probe import PROTOCOLS, SCTP, TRIES, WAIT_S, Found, Outcome, Probe, again
+from experiments.results import Machine
+from k8sshim.client import ENDPOINT_SLICES, NODES, PODS, SERVICES, Client
 from k8sshim.errors import NotFound, PodwireError
-from k8sshim.objects import Pod, Service
-from lab import inventory, sandbox
+from k8sshim.objects import EndpointSlice, Node, Pod, Raw, Service
+from lab import sandbox
 from lab.state import Lab
 
-TIMEOUT_S = 3.0  # for an answer: time for a lost SYN to be sent again
-_TRIED = (TCP, UDP)
+_POLICY_KINDS = {resource.kind for resource in stored.POLICIES}
+_QUIET = (Expected.DENIED, Expected.MIXED, Expected.NOBODY)  # whose silence is no surprise
+_SAID = 30  # words of what went wrong
+Tell = Callable[[int, int], None]  # how many are done, of how many
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What to try."""
+class Matrix:
+    """Every connection that was tried."""
 
-    ports: tuple[int, ...] = ()  # none: those that the target declares
-    protocols: tuple[str, ...] = ()  # none: TCP for `ports`, else what the target declares
-    namespaces: tuple[str, ...] = ()  # of both ends; none: all
-    services: bool = False  # try Services instead of pods
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One connection of the matrix."""
-
-    source: str  # namespace/name of a pod
-    target: str  # namespace/name of a pod or Service
-    port: int
-    protocol: str
-    probe: Probe
+    cells: tuple[Cell, ...]
+    seconds: float  # from the first packet to the last answer that was waited for
+    machine: Machine  # meanwhile
+    started: str  # UTC, ISO 8601
+    finished: str
+    policies: int
+    compared: bool  # with what policies expect
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What became of one connection."""
-
-    source: str
-    target: str
-    port: int
-    protocol: str
-    allowed: bool
-
-    def raw(self) -> dict[str, str | int | bool]:
-        return {
-            "from": self.source,
-            "to": self.target,
-            "port": self.port,
-            "protocol": self.protocol,
-            "allowed": self.allowed,
-        }
-
-
-def try_all(lab: Lab, wanted: Wanted) -> list[Cell]:
-    """Try everything that is wanted, in the lab. Raises NotFound for a namespace without pods, PodwireError."""
+def observe(lab: Lab, wanted: Wanted, *, compare: bool = True, tell: Tell = lambda done, of: None) -> Matrix:
+    """Try everything that is wanted. Raises NotFound for a namespace without pods, PodwireError."""
     client = Client(lab.kubeconfig)
-    pods = [Pod.parse(raw) for raw in client.list(PODS)[0]]
-    for namespace in wanted.namespaces:
-        if all(pod.key.namespace != namespace for pod in pods):
-            there = ", ".join(sorted({pod.key.namespace for pod in pods})) or "none"
-            raise NotFound.of(f'no pods in namespace "{namespace}" of lab "{lab.name}"; namespaces with pods: {there}')
-    services = [Service.parse(raw) for raw in client.list(SERVICES)[0]] if wanted.services else []
-    pairs = list(service_pairs(pods, services, wanted) if wanted.services else pod_pairs(pods, wanted))
-    answers = _probe(lab, [pair.probe for pair in pairs])
-    return [
-        Cell(pair.source, pair.target, pair.port, pair.protocol, answer)
-        for pair, answer in zip(pairs, answers, strict=True)
-    ]
+    objects = stored.objects(client)
+    there = _take_stock(client, objects, wanted)
+    _check(lab, there, wanted)
+    chosen = list(pairs(there, wanted))
+    names = [str(pod.key) for pod in there.pods]
+    judge = Judge(Oracle(objects) if compare else None, names)
+    silent_is_fine = [judge.expected(pair) in _QUIET for pair in chosen]
+    started = _now()
+    with Watch() as watch, watch.window() as window:
+        found = try_all(lab.pid, [pair.probe for pair in chosen], silent_is_fine, tell)
+    cells = tuple(judge.cell(pair, one) for pair, one in zip(chosen, found, strict=True))
+    policies = sum(raw["kind"] in _POLICY_KINDS for raw in objects)
+    return Matrix(cells, window.seconds, window.machine, started, _now(), policies, compare)
 
 
-def pod_pairs(pods: Collection[Pod], wanted: Wanted) -> Iterator[Pair]:
-    """Every pod to every other, at each port."""
-    running = _running(pods, wanted)
-    for source in running:
-        for target in running:
-            if source.key != target.key:
-                for port, protocol in _ports([(one.number, one.protocol) for one in target.ports], wanted):
-                    yield _pair(source, str(target.key), target.ip, port, protocol)
+def try_all(
+    pid: int, probes: Sequence[Probe], silent_is_fine: Sequence[bool], tell: Tell = lambda done, of: None
+) -> list[Found]:
+    """What comes of each connection in the sandbox of process `pid`; silence that is not fine is asked once more."""
+    found = ask(pid, probes, tell)
+    for _ in range(1, TRIES):
+        rest = list(again(probes, found, silent_is_fine))
+        if not rest:
+            break
+        for index, one in zip(rest, ask(pid, [probes[index] for index in rest]), strict=True):
+            found[index] = one
+    return found
 
 
-def service_pairs(pods: Collection[Pod], services: Collection[Service], wanted: Wanted) -> Iterator[Pair]:
-    """Every pod to every Service that has an address, at each of its ports; headless Services have none."""
-    for source in _running(pods, wanted):
-        for service in sorted(services, key=lambda one: one.key):
-            if wanted.namespaces and service.key.namespace not in wanted.namespaces:
-                continue
-            for address in service.cluster_ips[:1]:
-                for port, protocol in _ports([(one.port, one.protocol) for one in service.ports], wanted):
-                    yield _pair(source, str(service.key), address, port, protocol)
+def ask(pid: int, probes: Sequence[Probe], tell: Tell = lambda done, of: None, wait_s: float = WAIT_S) -> list[Found]:
+    """Have one process in the sandbox try them all, once. Raises PodwireError."""
+    rows = [[probe.netns, probe.address, probe.port, probe.protocol] for probe in probes]
+    argv = sandbox.enter_argv(pid, [sys.executable, "-m", "experiments.probes"])
+    told: Raw = {}
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin and process.stdout and process.stderr
+        try:
+            process.stdin.write(json.dumps({"wait_s": wait_s, "probes": rows}))
+            process.stdin.close()
+            for line in process.stdout:
+                told = json.loads(line)
+                if "done" in told:
+                    tell(told["done"], len(probes))
+        except BrokenPipeError:  # it ended before it had read everything: it says why
+            pass
+        except BaseException:
+            process.terminate()
+            raise
+        said = process.stderr.read()
+    if process.returncode or "found" not in told:
+        raise PodwireError(f"the pairs cannot be tried: {' '.join(said.split()[-_SAID:])}")
+    tell(len(probes), len(probes))
+    return [Found(Outcome(outcome), name) for outcome, name in told["found"]]
 
 
-def _running(pods: Collection[Pod], wanted: Wanted) -> list[Pod]:
-    return sorted(
-        (
-            pod
-            for pod in pods
-            if pod.ip and not pod.finished and (not wanted.namespaces or pod.key.namespace in wanted.namespaces)
-        ),
-        key=lambda pod: pod.key,
+def kernel_protocols() -> tuple[str, ...]:
+    """What this machine's kernel speaks."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+    except OSError:
+        return tuple(one for one in PROTOCOLS if one != SCTP)
+    return PROTOCOLS
+
+
+def _take_stock(client: Client, objects: Sequence[Raw], wanted: Wanted) -> Inventory:
+    """What is to be paired: pods and nodes among the objects, and what the API holds of Services."""
+    return Inventory(
+        pods=[Pod.parse(one) for one in objects if one["kind"] == PODS.kind],
+        nodes=[Node.parse(one) for one in objects if one["kind"] == NODES.kind],
+        services=[Service.parse(one) for one in client.list(SERVICES)[0]] if wanted.services else [],
+        slices=[EndpointSlice.parse(one) for one in client.list(ENDPOINT_SLICES)[0]] if wanted.services else [],
     )
 
 
-def _ports(declared: Sequence[tuple[int, str]], wanted: Wanted) -> list[tuple[int, str]]:
-    """Port and protocol of each connection to a target that declares these."""
-    if wanted.ports:
-        return [(port, protocol) for port in wanted.ports for protocol in wanted.protocols or (TCP,)]
-    protocols = wanted.protocols or _TRIED
-    return [one for one in dict.fromkeys(declared) if one[1] in protocols]
+def _check(lab: Lab, there: Inventory, wanted: Wanted) -> None:
+    for namespace in wanted.namespaces:
+        if all(pod.key.namespace != namespace for pod in there.pods):
+            names = ", ".join(sorted({pod.key.namespace for pod in there.pods})) or "none"
+            raise NotFound.of(f'no pods in namespace "{namespace}" of lab "{lab.name}"; namespaces with pods: {names}')
+    if missing := [one for one in wanted.protocols if one not in wanted.kernel]:
+        raise PodwireError(f"{', '.join(missing)} cannot be tried: this kernel has none; podwire doctor says more")
 
 
-def _pair(source: Pod, target: str, address: str, port: int, protocol: str) -> Pair:
-    probe = Probe(inventory.netns_of(source), address, port, protocol)
-    return Pair(str(source.key), target, port, protocol, probe)
-
-
-def _probe(lab: Lab, probes: Sequence[Probe]) -> list[bool]:
-    """Have one process in the sandbox try them all."""
-    rows = [[probe.netns, probe.address, probe.port, probe.protocol] for probe in probes]
-    argv = sandbox.enter_argv(lab.pid, [sys.executable, "-m", "experiments.probes"])
-    asked = json.dumps({"timeout_s": TIMEOUT_S, "probes": rows})
-    done = subprocess.run(argv, input=asked, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PodwireError(f"the pairs cannot be tried: {' '.join(done.stderr.split()[-30:])}")
-    answers: list[bool] = json.loads(done.stdout)
-    return answers
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

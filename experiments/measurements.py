@@ -6,17 +6,18 @@ the machine does beside them falls on all alike, and each reading has the floor'
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from experiments import throughput
+from experiments.planning import Expected, shuffled
 from experiments.results import Labels, labels
-from experiments.scenario import FLOOR, TCP, UDP, Pace, Scenario, Traffic
+from experiments.scenario import Pace, Scenario
+from experiments.throughput import FLOOR, TCP, UDP, Traffic
 
 THROUGHPUT, LATENCY, LOSS = "throughput", "latency", "loss"
 OVERHEAD_S = 0.08  # of a reading: to enter the sandbox, to start the tool, to exchange results
 WARM_UP_S = 0.25  # a measurement's first, uncounted reading
-START_S, STOP_S, REPORT_S = 8.0, 1.0, 5.0  # lab up with its pods, lab down, plots and report
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Measurement:
     metric: str  # throughput or latency
     protocol: str
     streams: int | None  # None for latency: one request at a time
+    message_bytes: int | None = None  # what is written at a time; None: as the tool does
 
     @property
     def labels(self) -> Labels:
@@ -49,11 +51,13 @@ class Measurement:
             floor=route.floor,
             protocol=self.protocol,
             streams=self.streams,
+            message=self.message_bytes,
         )
 
     def __str__(self) -> str:
         streams = f" x{self.streams}" if self.streams else ""
-        return f"{self.route}: {self.metric} {self.protocol}{streams}"
+        message = f" of {self.message_bytes} B" if self.message_bytes else ""
+        return f"{self.route}: {self.metric} {self.protocol}{streams}{message}"
 
 
 def routes(traffic: Traffic) -> tuple[Route, ...]:
@@ -69,13 +73,7 @@ def measurements(traffic: Traffic) -> tuple[Measurement, ...]:
 
 def schedule(traffic: Traffic, repetitions: int, seed: int) -> list[tuple[int, Measurement]]:
     """Every reading as (repetition, measurement), in the order in which they are taken."""
-    order = random.Random(seed)  # noqa: S311 - an order that can be had again, no secret
-    planned: list[tuple[int, Measurement]] = []
-    for repetition in range(repetitions):
-        shuffled = list(measurements(traffic))
-        order.shuffle(shuffled)
-        planned += ((repetition, measurement) for measurement in shuffled)
-    return planned
+    return shuffled(measurements(traffic), repetitions, seed)
 
 
 def seconds_of(measurement: Measurement, pace: Pace) -> float:
@@ -90,17 +88,18 @@ def reading_s(measurement: Measurement, pace: Pace) -> float:
     return seconds_of(measurement, pace) + OVERHEAD_S
 
 
-def expected_s(scenario: Scenario) -> float:
-    """How long the whole run takes, from the command to the report."""
-    once = measurements(scenario.traffic)
-    readings = sum(reading_s(one, scenario.pace) for one in once) * scenario.pace.repetitions
-    return START_S + len(once) * WARM_UP_S + readings + STOP_S + REPORT_S
+def expected(scenario: Scenario) -> Expected:
+    """How long the run takes."""
+    once, repetitions = measurements(throughput.of(scenario.parameters)), scenario.pace.repetitions
+    readings_s = sum(reading_s(one, scenario.pace) for one in once) * repetitions
+    return Expected(len(once) * repetitions, repetitions, len(once) * WARM_UP_S + readings_s)
 
 
 def _of_route(route: Route, traffic: Traffic) -> Iterator[Measurement]:
     for protocol in _ordered(traffic.protocols):
         for streams in traffic.streams:
-            yield Measurement(route, THROUGHPUT, protocol, streams)
+            for message in traffic.message_bytes or (None,):
+                yield Measurement(route, THROUGHPUT, protocol, streams, message)
     if traffic.latency:
         yield Measurement(route, LATENCY, UDP, None)
 

@@ -1,94 +1,75 @@
-"""Takes the readings of a schedule, one at a time, and keeps everything that came of each: values, failures, machine.
-
-A reading that failed is tried once more, and both are written down; none is left out in silence.
-"""
+"""Takes the readings of the experiment `throughput` in a lab that is up, in the order of their schedule."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import partial
 
+from experiments import ends, environment, measurements, throughput
+from experiments.catalogue import Prepared
 from experiments.ends import Ends
-from experiments.machine import Watch
-from experiments.measurements import WARM_UP_S, Measurement, Route, seconds_of
+from experiments.floors import floors
+from experiments.inside import Sandbox
+from experiments.measurements import WARM_UP_S, Measurement, Route, reading_s, seconds_of
 from experiments.parse import ToolFailed
-from experiments.results import Failure, Reading, Sample
+from experiments.planning import Measurer
+from experiments.recording import Measured, recording
 from experiments.scenario import Pace
-from experiments.traffic import Meter, Taken
+from experiments.throughput import FLOOR
+from experiments.traffic import Meter
+from k8sshim.client import Client
+from k8sshim.objects import Raw
+from lab.state import Lab
 from lab.waiting import wait_until
+from topo.plan import plan as plan_of
 
-ATTEMPTS = 2
 SERVERS_S = 10.0  # for servers that are starting to answer
 
-Announce = Callable[[Measurement], None]  # told of each reading before it is taken
+
+def measure(lab: Lab, prepared: Prepared, measurer: Measurer) -> tuple[Measured, Raw]:
+    """What the readings gave, and what they were taken in."""
+    one, plan = prepared.scenario, plan_of(prepared.cluster)
+    traffic = throughput.of(one.parameters)
+    sandbox, mtu = Sandbox(lab.pid), plan.cluster().pod_mtu
+    routes = ends.find(Client(lab.kubeconfig), traffic)
+    with floors(sandbox, traffic.floors, mtu) as by_kind:
+        routes |= {Route(FLOOR, floor=kind): there for kind, there in by_kind.items()}
+        meter = Meter(sandbox, traffic, mtu)
+        _warm_up(meter, measurements.measurements(traffic), routes, measurer)
+        planned = measurements.schedule(traffic, one.pace.repetitions, one.seed)
+        measured = _read(meter, planned, routes, one.pace, measurer)
+        within = environment.lab(sandbox, plan, next(iter(routes.values())).netns)
+    return measured, within
 
 
-@dataclass
-class Measured:
-    """What has come of the readings so far."""
-
-    samples: list[Sample] = field(default_factory=list)
-    readings: list[Reading] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-    def add(self, taken: Taken, reading: Reading) -> None:
-        """A reading that worked."""
-        self.samples += taken.samples
-        self.readings.append(reading)
-
-
-def warm_up(meter: Meter, measurements: Sequence[Measurement], ends: Mapping[Route, Ends], announce: Announce) -> None:
+def _warm_up(meter: Meter, once: Sequence[Measurement], ends: Mapping[Route, Ends], measurer: Measurer) -> None:
     """One uncounted reading of each measurement: servers answer, flows are cached, and rates are known.
 
     A measurement that does not work here will say so when it counts.
     """
     deadline = time.monotonic() + SERVERS_S
-    for measurement in measurements:
-        announce(measurement)
+    for number, measurement in enumerate(once, 1):
+        measurer.doing(f"warm-up {number}/{len(once)}: {measurement}", WARM_UP_S)
         works = partial(_works, meter, measurement, ends[measurement.route])
         wait_until(works, max(0.0, deadline - time.monotonic()))
 
 
-def measure(
+def _read(
     meter: Meter,
     schedule: Sequence[tuple[int, Measurement]],
     ends: Mapping[Route, Ends],
     pace: Pace,
-    announce: Announce,
+    measurer: Measurer,
 ) -> Measured:
     """Every reading of the schedule, in its order."""
-    measured = Measured()
-    begin = time.monotonic()
-    with Watch() as watch:
-        for repetition, measurement in schedule:
-            announce(measurement)
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    with watch.window() as window:
-                        seconds = seconds_of(measurement, pace)
-                        taken = meter.take(measurement, ends[measurement.route], repetition, seconds)
-                except ToolFailed as error:
-                    about = (measurement.metric, repetition, measurement.labels)
-                    measured.failures.append(Failure(*about, attempt=attempt, message=str(error)))
-                    continue
-                measured.add(
-                    taken,
-                    Reading(
-                        order=len(measured.readings),
-                        metric=measurement.metric,
-                        repetition=repetition,
-                        labels=measurement.labels,
-                        started_s=round(window.started - begin, 4),
-                        seconds=round(window.seconds, 4),
-                        attempts=attempt,
-                        command=taken.command,
-                        machine=window.machine,
-                    ),
-                )
-                break
-    return measured
+    with recording() as recorder:
+        for number, (repetition, measurement) in enumerate(schedule, 1):
+            measurer.doing(f"{number}/{len(schedule)}: {measurement}", reading_s(measurement, pace))
+            seconds, route = seconds_of(measurement, pace), ends[measurement.route]
+            act = partial(meter.take, measurement, route, repetition, seconds)
+            recorder.take(measurement.metric, repetition, measurement.labels, act)
+        return recorder.measured
 
 
 def _works(meter: Meter, measurement: Measurement, ends: Ends) -> bool:

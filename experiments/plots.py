@@ -6,14 +6,9 @@ The same run gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -22,78 +17,54 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
 from experiments import wording
+from experiments.canvas import BLUE, GREY, INK, ORANGE, Drawn, Plot
 from experiments.measurements import LATENCY, LOSS, THROUGHPUT
-from experiments.scenario import FLOOR, TCP, UDP
-from experiments.summary import Figure, Figures
+from experiments.results import Run
+from experiments.summary import Figure, Figures, figures
+from experiments.throughput import FLOOR, TCP, UDP
 
-BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#6a6a6a", "#222222"
 _PERCENTILE_COLOURS = (BLUE, INK, ORANGE)
-_STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.edgecolor": "#999999",
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "svg.hashsalt": "podwire",
-    "svg.fonttype": "path",
-}
-_DPI = 150
 _ROW_IN, _WIDTH_IN = 0.42, 9.0
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A plot on disk, as PNG and as SVG."""
-
-    name: str  # without the suffix
-    title: str
-    says: str  # for those who cannot see it
-
-
-def draw(figures: Figures, folder: Path) -> list[Drawn]:
-    """Draw everything that the run measured into a folder."""
-    plots: list[tuple[Drawn, Callable[[], Canvas]]] = []
+def plots(run: Run) -> list[Plot]:
+    """A plot for everything that the run measured."""
+    made, found = figures(run), list[Plot]()
     for protocol in (TCP, UDP):
-        if measured := figures.of(THROUGHPUT, protocol=protocol):
+        if measured := made.of(THROUGHPUT, protocol=protocol):
             drawn = Drawn(
                 f"throughput-{protocol.lower()}",
                 f"{protocol} throughput",
                 f"{protocol} throughput of every path and floor: each reading, median and interval",
             )
-            plots.append((drawn, lambda of=measured: _throughput(figures, of)))  # type: ignore[misc]
-    if measured := figures.of(LATENCY):
+            found.append((drawn, partial(_throughput, made, measured)))
+    if measured := made.of(LATENCY):
         drawn = Drawn(
             "latency", "Request-response latency", "Round-trip times: percentiles 50, 90 and 99 of every path"
         )
-        plots.append((drawn, lambda of=measured: _latency(of)))  # type: ignore[misc]
-    with plt.rc_context(_STYLE):  # type: ignore[arg-type]  # its type lists every key
-        for drawn, make in plots:
-            _save(make(), folder / drawn.name)
-    return [drawn for drawn, _ in plots]
+        found.append((drawn, partial(_latency, measured)))
+    return found
 
 
 def _throughput(figures: Figures, measured: Sequence[Figure]) -> Canvas:
     """A panel for each number of streams, one above the other, on one scale."""
-    counts = sorted({int(one.label("streams") or 1) for one in measured})
-    panels = [[one for one in measured if one.label("streams") == count] for count in counts]
-    canvas, axes = _canvas([len(panel) for panel in panels])
+    loads = sorted({(int(one.label("streams") or 1), int(one.label("message") or 0)) for one in measured})
+    panels = [[one for one in measured if (one.label("streams"), one.label("message") or 0) == load] for load in loads]
+    alike = not any(message for _, message in loads)  # small messages are of another scale
+    canvas, axes = _canvas([len(panel) for panel in panels], shared=alike)
     top = max(value for one in measured for _, value in one.values)
     scale, unit = (1000.0, "Gbit/s") if top >= 1000 else (1.0, "Mbit/s")
-    for count, panel, ax in zip(counts, panels, axes, strict=True):
+    for (count, message), panel, ax in zip(loads, panels, axes, strict=True):
         _rows(ax, panel)
-        base = next((one for one in panel if one.route == wording.BASE), None)
+        base = next((one for one in panel if one.route == wording.BASE and not one.swept), None)
         for y, one in enumerate(panel):
             _marks(ax, y, one, scale, _colour(one))
             _aside(ax, y, 6, _beside(figures, one))
         if base:
             ax.axvline(base.estimate.median / scale, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        ax.set_title(f"{panel[0].label('protocol')}, {wording.streams(count)}")
+        ax.set_title(f"{panel[0].label('protocol')}, {wording.streams(count)}{wording.messages(message)}")
         _aside(ax, -0.75, 6, "median, × actions=normal", color=GREY, fontsize=8)
-        ax.set_xlim(0, top / scale * 1.04)
+        ax.set_xlim(0, (top if alike else max(value for one in panel for _, value in one.values)) / scale * 1.04)
         ax.tick_params(axis="x", labelbottom=True)
     axes[-1].set_xlabel(f"{unit} received; each dot a reading; dashed: Open vSwitch with actions=normal")
     return canvas
@@ -103,7 +74,7 @@ def _beside(figures: Figures, figure: Figure) -> str:
     text = wording.quantity(figure.estimate.median, figure.unit)
     if figure.route.path != FLOOR and (ratio := figures.ratio(figure, wording.BASE)):
         text += f", ×{wording.share(ratio)}"
-    loss = figures.one(LOSS, figure.route, protocol=UDP, streams=figure.label("streams") or 1)
+    loss = next((one for one in figures.of(LOSS) if one.labels == figure.labels), None)
     if figure.label("protocol") == UDP and loss:
         text += f", {wording.digits(loss.estimate.median)} % lost"
     return text
@@ -111,15 +82,15 @@ def _beside(figures: Figures, figure: Figure) -> str:
 
 def _latency(measured: Sequence[Figure]) -> Canvas:
     """Percentiles of a path on its row, on a logarithmic scale; their values beside it, in the marks' colours."""
-    routes = list(dict.fromkeys(one.route for one in measured))
+    routes = list(dict.fromkeys((one.route, one.swept) for one in measured))
     canvas, (ax,) = _canvas([len(routes)])
-    _rows(ax, [next(one for one in measured if one.route == route) for route in routes])
+    _rows(ax, [next(one for one in measured if (one.route, one.swept) == route) for route in routes])
     percentiles = sorted({int(one.label("percentile") or 50) for one in measured})
     for column, percentile in enumerate(percentiles):
         colour, points = _PERCENTILE_COLOURS[column % len(_PERCENTILE_COLOURS)], 54 + 56 * column
         _aside(ax, -0.75, points, f"p{percentile}", color=colour, weight="bold", ha="right")
         for one in (one for one in measured if one.label("percentile") == percentile):
-            y = routes.index(one.route)
+            y = routes.index((one.route, one.swept))
             _marks(ax, y + 0.24 * (column - (len(percentiles) - 1) / 2), one, 1.0, colour, small=True)
             _aside(ax, y, points, wording.quantity(one.estimate.median, one.unit), color=colour, ha="right")
     ax.set_xscale("log")
@@ -129,10 +100,16 @@ def _latency(measured: Sequence[Figure]) -> Canvas:
     return canvas
 
 
-def _canvas(rows: Sequence[int]) -> tuple[Canvas, list[Axes]]:
+def _canvas(rows: Sequence[int], *, shared: bool = True) -> tuple[Canvas, list[Axes]]:
     height = sum(rows) * _ROW_IN + 0.9 * len(rows) + 0.3
     canvas, axes = plt.subplots(
-        len(rows), 1, figsize=(_WIDTH_IN, height), sharex=True, squeeze=False, height_ratios=rows, layout="constrained"
+        len(rows),
+        1,
+        figsize=(_WIDTH_IN, height),
+        sharex=shared,
+        squeeze=False,
+        height_ratios=rows,
+        layout="constrained",
     )
     if isinstance(engine := canvas.get_layout_engine(), ConstrainedLayoutEngine):
         engine.set(h_pad=0.12)
@@ -140,7 +117,7 @@ def _canvas(rows: Sequence[int]) -> tuple[Canvas, list[Axes]]:
 
 
 def _rows(ax: Axes, figures: Sequence[Figure]) -> None:
-    ax.set_yticks(range(len(figures)), [wording.route(one.route) for one in figures])
+    ax.set_yticks(range(len(figures)), [wording.place(one) for one in figures])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(figures) - 0.5, -0.5)
     ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
@@ -170,9 +147,3 @@ def _aside(ax: Axes, y: float, points: float, text: str, **given: Any) -> None:
 
 def _colour(figure: Figure) -> str:
     return GREY if figure.route.path == FLOOR else BLUE
-
-
-def _save(canvas: Canvas, path: Path) -> None:
-    canvas.savefig(path.with_suffix(".png"), dpi=_DPI, metadata={"Software": None})
-    canvas.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
-    plt.close(canvas)

@@ -46,6 +46,10 @@ class Machine:
     pressure: float | None  # share of the time in which some task waited for a processor; None: unknown
     run_queue: float  # runnable tasks, on average
     late_ms: float  # how late a clock of our own woke up at worst
+    softirq: float | None = (
+        None  # share of all cores' time in which the kernel moved packets and ran timers; None: unknown
+    )
+    drops: int | None = None  # packets that the kernel's receive queues were too full for; None: unknown
 
 
 @dataclass(frozen=True)

@@ -6,54 +6,49 @@ that it names. `run_as` applies what the command line overrides, and `to_raw` wr
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
+from experiments import sweep as sweeps
+from experiments import throughput
+from experiments.balancing import parameters as balancing
+from experiments.ecmp import parameters as ecmp
+from experiments.policy_scaling import parameters as policy_scaling
 from experiments.reading_fields import number, words
+from experiments.scaling import parameters as scaling
+from experiments.self_check import parameters as self_check
+from experiments.sweep import Sweep
+from experiments.timeline import parameters as timeline
+from experiments.transfer import parameters as transfer
 from k8sshim import names
 from k8sshim.cluster import CLUSTER_API_VERSION
 from k8sshim.errors import BadInput
-from k8sshim.objects import Key, Raw
+from k8sshim.objects import Raw
 from topo.fields import Fields, Problems
 
 KIND = "Scenario"
-THROUGHPUT = "throughput"
-EXPERIMENTS = (THROUGHPUT,)
-POD_TO_POD, POD_TO_SERVICE, NODE_TO_POD, FLOOR = "pod-to-pod", "pod-to-service", "node-to-pod", "floor"
-PATHS = (POD_TO_POD, POD_TO_SERVICE, NODE_TO_POD)
-SAME_NODE, CROSS_NODE = "same-node", "cross-node"
-LOCALITIES = (SAME_NODE, CROSS_NODE)
-VETH, LINUX_BRIDGE, OVS_NORMAL = "veth", "linux-bridge", "ovs-normal"
-FLOORS = (VETH, LINUX_BRIDGE, OVS_NORMAL)
-TCP, UDP = "TCP", "UDP"
-PROTOCOLS = (TCP, UDP)
-DEFAULT_STREAMS = (1, 4)
-MAX_STREAMS, MAX_REPETITIONS = 128, 10_000
+MAX_REPETITIONS = 10_000
 MIN_SECONDS, MAX_SECONDS = 0.05, 600.0
 
 
-@dataclass(frozen=True)
-class Server:
-    """A pod that answers, and the Service in front of it and of no other pod."""
+class Parameters(Protocol):
+    """What one kind of experiment is told beside what all are."""
 
-    locality: str  # where it stands, seen from the client
-    pod: Key
-    service: Key | None
+    def to_raw(self) -> Raw: ...
 
 
-@dataclass(frozen=True)
-class Traffic:
-    """The throughput experiment's parameters."""
-
-    client: Key  # the pod that sends; paths from a node start at its node
-    servers: tuple[Server, ...]
-    paths: tuple[str, ...] = PATHS
-    floors: tuple[str, ...] = FLOORS
-    protocols: tuple[str, ...] = PROTOCOLS
-    streams: tuple[int, ...] = DEFAULT_STREAMS
-    udp_mbit_per_s: float = 200.0  # offered, over all streams together
-    latency: bool = True
-    request_interval_ms: float = 1.0  # of the request-response readings
+# Every kind of experiment, by the name that a scenario gives it; what they do is in `experiments.kinds`.
+PARSERS: Mapping[str, Callable[[Fields], Parameters]] = {
+    throughput.NAME: throughput.parse,
+    balancing.NAME: balancing.parse,
+    scaling.NAME: scaling.parse,
+    policy_scaling.NAME: policy_scaling.parse,
+    transfer.NAME: transfer.parse,
+    self_check.NAME: self_check.parse,
+    timeline.NAME: timeline.parse,
+    ecmp.NAME: ecmp.parse,
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,10 @@ class Scenario:
     pace: Pace
     quick: Pace
     seed: int
-    traffic: Traffic
+    parameters: Parameters
+    quick_parameters: Parameters  # those of a quick run
+    sweep: Sweep = ()  # fields of the cluster with the values that each has, in labs of their own
+    quick_sweep: Sweep = ()
 
 
 def parse(raw: Any, file: str = "") -> Scenario:
@@ -107,18 +105,21 @@ def run_as(
 ) -> Scenario:
     """The scenario with the command line's overrides."""
     pace = scenario.quick if quick else scenario.pace
+    parameters = scenario.quick_parameters if quick else scenario.parameters
+    swept = scenario.quick_sweep if quick else scenario.sweep
     if repetitions is not None:
         pace = replace(pace, repetitions=repetitions)
-    return replace(scenario, pace=pace, seed=scenario.seed if seed is None else seed)
+    seed = scenario.seed if seed is None else seed
+    return replace(scenario, pace=pace, parameters=parameters, sweep=swept, seed=seed)
 
 
 def to_raw(scenario: Scenario) -> Raw:
     """The object that parses back to this scenario."""
-    traffic = scenario.traffic
-    servers = {
-        server.locality: {"pod": str(server.pod), **({"service": str(server.service)} if server.service else {})}
-        for server in traffic.servers
-    }
+    quick: Raw = {"repetitions": scenario.quick.repetitions, "secondsPerReading": scenario.quick.seconds}
+    if scenario.quick_parameters != scenario.parameters:
+        quick["parameters"] = scenario.quick_parameters.to_raw()
+    if scenario.quick_sweep != scenario.sweep:
+        quick["sweep"] = sweeps.to_raw(scenario.quick_sweep)
     spec: Raw = {
         "description": scenario.description,
         "cluster": scenario.cluster,
@@ -127,18 +128,9 @@ def to_raw(scenario: Scenario) -> Raw:
         "repetitions": scenario.pace.repetitions,
         "secondsPerReading": scenario.pace.seconds,
         "seed": scenario.seed,
-        "quick": {"repetitions": scenario.quick.repetitions, "secondsPerReading": scenario.quick.seconds},
-        "parameters": {
-            "client": str(traffic.client),
-            "servers": servers,
-            "paths": list(traffic.paths),
-            "floors": list(traffic.floors),
-            "protocols": list(traffic.protocols),
-            "streams": list(traffic.streams),
-            "udpMbitPerSecond": traffic.udp_mbit_per_s,
-            "latency": traffic.latency,
-            "requestIntervalMs": traffic.request_interval_ms,
-        },
+        "quick": quick,
+        "parameters": scenario.parameters.to_raw(),
+        **({"sweep": sweeps.to_raw(scenario.sweep)} if scenario.sweep else {}),
     }
     return {"apiVersion": CLUSTER_API_VERSION, "kind": KIND, "metadata": {"name": scenario.name}, "spec": spec}
 
@@ -152,19 +144,47 @@ def _parse_name(metadata: Fields) -> str:
 
 
 def _parse_spec(spec: Fields, name: str) -> Scenario:
+    experiment = spec.choice("experiment", tuple(PARSERS), throughput.NAME)
+    pace, quick = _parse_pace(spec, Pace()), spec.fields("quick")
+    parameters = PARSERS[experiment](spec.fields("parameters"))
+    swept = sweeps.parse(spec.fields("sweep"))
+    quickly = sweeps.parse(quick.fields("sweep"))
     parsed = Scenario(
         name=name,
         description=spec.text("description", "") or "",
         cluster=_parse_cluster(spec),
         manifests=words(spec, "manifests"),
-        experiment=spec.choice("experiment", EXPERIMENTS, THROUGHPUT),
-        pace=(pace := _parse_pace(spec, Pace())),
-        quick=_parse_quick(spec.fields("quick"), pace),
+        experiment=experiment,
+        pace=pace,
+        quick=_parse_pace(quick, pace),
         seed=spec.integer("seed", 1, 0, 2**31 - 1),
-        traffic=_parse_traffic(spec.fields("parameters")),
+        parameters=parameters,
+        quick_parameters=_parse_quick(quick, spec, PARSERS[experiment]) or parameters,
+        sweep=swept,
+        quick_sweep=_overlaid(swept, quickly),
     )
+    quick.close()
     spec.close()
     return parsed
+
+
+def _parse_quick(quick: Fields, spec: Fields, parse_parameters: Callable[[Fields], Parameters]) -> Parameters | None:
+    """A quick run's parameters: the others', with those that `quick` gives in their place."""
+    if quick.raw.get("parameters") is None:
+        quick.take("parameters")
+        return None
+    given, known = quick.fields("parameters"), spec.raw.get("parameters")
+    both = Problems(spec.problems.file, spec.problems.object)
+    parsed = parse_parameters(Fields({**(known if isinstance(known, dict) else {}), **given.raw}, given.path, both))
+    names_given = tuple(given.at(name) for name in given.raw)
+    spec.problems.found += [one for one in both.found if one.field.startswith(names_given)]
+    return parsed
+
+
+def _overlaid(sweep: Sweep, given: Sweep) -> Sweep:
+    """A quick run's axes: the others', with those that `quick` gives in their place."""
+    own = {axis.field: axis for axis in given}
+    return (*(own.pop(axis.field, axis) for axis in sweep), *own.values())
 
 
 def _parse_cluster(spec: Fields) -> Raw | str:
@@ -191,68 +211,3 @@ def _parse_pace(fields: Fields, default: Pace) -> Pace:
     )
     each.close()
     return pace
-
-
-def _parse_quick(quick: Fields, pace: Pace) -> Pace:
-    parsed = _parse_pace(quick, pace)
-    quick.close()
-    return parsed
-
-
-def _parse_traffic(fields: Fields) -> Traffic:
-    parsed = Traffic(
-        client=_key(fields, "client"),
-        servers=_parse_servers(fields.fields("servers")),
-        paths=words(fields, "paths", PATHS),
-        floors=words(fields, "floors", FLOORS),
-        protocols=words(fields, "protocols", PROTOCOLS),
-        streams=_parse_streams(fields),
-        udp_mbit_per_s=number(fields, "udpMbitPerSecond", Traffic.udp_mbit_per_s, 0.1, 1e6),
-        latency=_parse_flag(fields, "latency"),
-        request_interval_ms=number(fields, "requestIntervalMs", Traffic.request_interval_ms, 0.1, 1000),
-    )
-    if POD_TO_SERVICE in parsed.paths:
-        for server in parsed.servers:
-            if server.service is None:
-                fields.wrong(f"servers.{server.locality}.service", f"is required: paths has {POD_TO_SERVICE}")
-    fields.close()
-    return parsed
-
-
-def _parse_servers(fields: Fields) -> tuple[Server, ...]:
-    servers = []
-    for locality in LOCALITIES:
-        if fields.take(locality) is not None:
-            server = fields.fields(locality)
-            service = _key(server, "service") if server.raw.get("service") else None
-            servers.append(Server(locality, _key(server, "pod"), service))
-            server.take("service")
-            server.close()
-    if not fields.raw:
-        fields.problems.add(fields.path, f"is required: the pods that answer, {' and '.join(LOCALITIES)}")
-    fields.close()
-    return tuple(servers)
-
-
-def _key(fields: Fields, name: str) -> Key:
-    """An object as `namespace/name`, or a name in `default`."""
-    namespace, slash, rest = (fields.required(name) or "").rpartition("/")
-    key = Key(namespace if slash else "default", rest)
-    if rest and (names.dns_subdomain(rest) or names.dns_label(key.namespace)):
-        fields.wrong(name, f"must be a name or namespace/name, not {fields.raw[name]!r}")
-    return key
-
-
-def _parse_streams(fields: Fields) -> tuple[int, ...]:
-    items = fields.items("streams")
-    for index, item in enumerate(items):
-        if not isinstance(item, int) or isinstance(item, bool) or not 1 <= item <= MAX_STREAMS:
-            fields.wrong(f"streams[{index}]", f"must be a number from 1 to {MAX_STREAMS}, not {item!r}")
-    return tuple(dict.fromkeys(items)) if items else DEFAULT_STREAMS
-
-
-def _parse_flag(fields: Fields, name: str) -> bool:
-    value = fields.take(name)
-    if value is not None and not isinstance(value, bool):
-        fields.wrong(name, f"must be true or false, not {value!r}")
-    return value is not False

@@ -21,11 +21,11 @@ _SHARE: Raw = {"type": "number", "minimum": 0, "maximum": 1}
 _DURATION: Raw = {"type": "number", "minimum": 0}
 
 
-def _closed(properties: Raw, **more: Any) -> Raw:
-    """An object that has these properties, all of them, and no others."""
+def _closed(properties: Raw, optional: Raw | None = None, **more: Any) -> Raw:
+    """An object that has these properties, all that are not optional, and no others."""
     return {
         "type": "object",
-        "properties": properties,
+        "properties": properties | (optional or {}),
         "required": list(properties),
         "additionalProperties": False,
         **more,
@@ -39,7 +39,7 @@ _LABELS: Raw = {
         "path": {"enum": ["pod-to-pod", "pod-to-service", "node-to-pod", "outside-to-service", "floor"]},
         "floor": {"enum": ["veth", "linux-bridge", "ovs-normal"]},
         "locality": {"enum": ["same-node", "cross-node"]},
-        "protocol": {"enum": ["TCP", "UDP"]},
+        "protocol": {"enum": ["TCP", "UDP", "SCTP"]},
         "streams": {"type": "integer", "minimum": 1},
         "percentile": {"type": "number", "minimum": 0, "maximum": 100},
     },
@@ -59,6 +59,16 @@ _MACHINE = _closed(
         },
         "run_queue": {**_DURATION, "description": "runnable tasks on average"},
         "late_ms": {**_DURATION, "description": "how late a clock of the experiment's own woke up at worst"},
+    },
+    optional={
+        "softirq": {
+            "type": ["number", "null"],
+            "description": "share of all cores' time in which the kernel moved packets and ran timers",
+        },
+        "drops": {
+            "type": ["integer", "null"],
+            "description": "packets that the kernel's receive queues were too full for (/proc/net/softnet_stat)",
+        },
     },
     description="What the machine did during the reading.",
 )

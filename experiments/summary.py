@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from experiments.limits import ALL_BUSY, LATE_MS
 from experiments.measurements import Route
 from experiments.results import Labels, Reading, Run, Sample
-from experiments.scenario import FLOOR, FLOORS, LOCALITIES, PATHS, PROTOCOLS
 from experiments.statistics import Estimate, estimate, paired_ratios
+from experiments.throughput import FLOOR, FLOORS, LOCALITIES, PATHS, PROTOCOLS
 
-ALL_BUSY = 0.95  # of all cores' time: above it, nothing could have gone faster
-LATE_MS = 20.0  # a clock that wakes up later than this has missed what happened meanwhile
 _NOT_ROUTE = ("path", "locality", "floor")
+_OF_MEASUREMENT = (*_NOT_ROUTE, "protocol", "streams", "message", "percentile")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class Figure:
     def kind(self) -> tuple[str, Labels]:
         """What is measured, wherever: figures of one kind can be compared."""
         return self.metric, tuple(label for label in self.labels if label[0] not in _NOT_ROUTE)
+
+    @property
+    def swept(self) -> Labels:
+        """What was swept in its run: the labels that are no measurement's own."""
+        return tuple(label for label in self.labels if label[0] not in _OF_MEASUREMENT)
 
     def label(self, name: str) -> str | int | None:
         return dict(self.labels).get(name)
@@ -121,7 +126,7 @@ def _order(figure: Figure) -> tuple[object, ...]:
         value = str(given.get(name, ""))
         return (known.index(value) if value in known else len(known), value)
 
-    numbers = (int(given.get("streams", 0)), int(given.get("percentile", 0)))
+    numbers = (int(given.get("streams", 0)), int(given.get("message", 0)), int(given.get("percentile", 0)))
     return (
         *(place("path", (*PATHS, FLOOR)), place("locality", LOCALITIES), place("floor", FLOORS)),
         *(figure.metric, place("protocol", PROTOCOLS), numbers),

@@ -7,15 +7,15 @@ long as the reading is to last. irtt sends a small request at a fixed interval a
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 
 from experiments import parse
 from experiments.ends import Ends
 from experiments.inside import Sandbox
 from experiments.measurements import LATENCY, LOSS, THROUGHPUT, Measurement
+from experiments.recording import Taken
 from experiments.results import Sample, labels
-from experiments.scenario import UDP, Traffic
 from experiments.statistics import quantile
+from experiments.throughput import UDP, Traffic
 from k8sshim.errors import PodwireError
 
 IPERF3_PORT, IRTT_PORT = 5201, 2112  # the tools' own
@@ -26,6 +26,7 @@ SERVERS = (
 REQUEST_BYTES = 64
 UDP_HEADERS = 28 + 12  # IPv4 and UDP, and room for a TCP header's options: datagrams as long as TCP's segments
 _MIN_BYTES = 20_000_000  # of TCP: less is over before it runs, or waits out one retransmission timeout
+_SMALL, _SMALL_MESSAGES = 1000, 10  # messages below so many bytes move at a tenth of the rate, and fewer are sent
 _CONNECT_MS = 2000
 _PATIENCE = 5.0  # how many times longer than planned a reading may take, and seconds beside
 
@@ -36,14 +37,6 @@ def check_programs() -> None:
         raise PodwireError(
             f"missing on this machine: {', '.join(missing)} (packages of the same names); see podwire doctor"
         )
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A reading's values."""
-
-    command: tuple[str, ...]
-    samples: tuple[Sample, ...]
 
 
 class Meter:
@@ -77,11 +70,15 @@ class Meter:
         argv += ["--connect-timeout", str(_CONNECT_MS), "--parallel", str(streams)]
         if measurement.protocol == UDP:
             offered = self._traffic.udp_mbit_per_s * 1e6
-            rate = ["--bitrate", str(round(offered / streams)), "--length", str(self._datagram)]
+            datagram = measurement.message_bytes or self._datagram
+            rate = ["--bitrate", str(round(offered / streams)), "--length", str(datagram)]
             return [*argv, "--udp", *rate, "--bytes", str(round(offered * seconds / 8))]
+        if measurement.message_bytes:
+            argv += ["--length", str(measurement.message_bytes)]
         known = self._mbit_per_s.get(measurement, [0.0])
         size = quantile(known, 0.5) * 1e6 * seconds / 8
-        return [*argv, "--bytes", str(max(_MIN_BYTES, round(size)))]
+        least = _MIN_BYTES // (_SMALL_MESSAGES if (measurement.message_bytes or _SMALL) < _SMALL else 1)
+        return [*argv, "--bytes", str(max(least, round(size)))]
 
     def _latency(self, measurement: Measurement, ends: Ends, repetition: int, seconds: float) -> Taken:
         interval = f"{self._traffic.request_interval_ms:g}ms"

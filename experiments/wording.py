@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from experiments.limits import LATE_MS
 from experiments.measurements import LATENCY, LOSS, THROUGHPUT, Route
 from experiments.results import Run
-from experiments.scenario import (
+from experiments.statistics import Estimate
+from experiments.summary import Figure, Figures
+from experiments.throughput import (
     CROSS_NODE,
     FLOOR,
     LINUX_BRIDGE,
@@ -18,8 +21,6 @@ from experiments.scenario import (
     UDP,
     VETH,
 )
-from experiments.statistics import Estimate
-from experiments.summary import LATE_MS, Figure, Figures
 
 _PATHS = {
     "pod-to-pod": "pod to pod",
@@ -44,6 +45,16 @@ def route(of: Route) -> str:
 def streams(count: str | int | None) -> str:
     """`1 stream`, `4 streams`."""
     return f"{count} stream{'' if count == 1 else 's'}"
+
+
+def messages(size: str | int | None) -> str:
+    """`, 128 bytes at a time`; nothing where the tool's own size is used."""
+    return f", {size} bytes at a time" if size else ""
+
+
+def place(figure: Figure) -> str:
+    """Where a figure was measured: its route, and what was swept."""
+    return ", ".join([route(figure.route), *(str(value) for _, value in figure.swept)])
 
 
 def digits(value: float) -> str:
@@ -88,7 +99,17 @@ def spread(run: Run) -> str:
 
 
 def headline(figures: Figures) -> Iterator[str]:
-    """The run in a few sentences."""
+    """The run in a few sentences; in one for each lab, where there were several."""
+    labs = dict.fromkeys(one.swept for one in figures.all)
+    for swept in labs:
+        of = _headline(Figures(tuple(one for one in figures.all if one.swept == swept)))
+        if len(labs) == 1:
+            yield from of
+        elif first := next(of, None):
+            yield f"{', '.join(str(value) for _, value in swept)}: {first}"
+
+
+def _headline(figures: Figures) -> Iterator[str]:
     across, service = Route(POD_TO_POD, CROSS_NODE), Route(POD_TO_SERVICE, CROSS_NODE)
     if tcp := figures.one(THROUGHPUT, across, protocol=TCP, streams=1):
         yield f"Pod to pod across nodes, one TCP stream: {_with_floor(figures, tcp)}."

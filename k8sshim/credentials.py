@@ -8,4 +8,5 @@ SERVER_CERTIFICATE = "server.crt"
 SERVER_KEY = "server.key"
 CLIENT_CERTIFICATE = "client.crt"
 CLIENT_KEY = "client.key"
+SERVICE_ACCOUNT_KEY = "sa.key"  # signs the tokens of ServiceAccounts
 TOKEN = "token"  # noqa: S105 - a file's name

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,14 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
+TOPOLOGY_ANNOTATIONS = ("service.kubernetes.io/topology-mode", "service.kubernetes.io/topology-aware-hints")
+_HINTS = {
+    "PreferClose": frozenset({"forZones"}),
+    "PreferSameZone": frozenset({"forZones"}),
+    "PreferSameNode": frozenset({"forZones", "forNodes"}),
+}
+
+ZoneOf = Callable[[str], str]  # of a node's name; "" for none
 
 
 @dataclass(frozen=True)
@@ -43,11 +51,11 @@ class Shape:
     ports: str  # as JSON
 
 
-def slices(service: Raw, pods: Iterable[Raw], existing: Sequence[Raw]) -> Changes:
+def slices(service: Raw, pods: Iterable[Raw], existing: Sequence[Raw], zone_of: ZoneOf = lambda node: "") -> Changes:
     """The changes to a Service's own slices. `pods` are those that its selector picks, `existing` the slices it has."""
     if not has_own(service):
         return Changes()
-    wanted, held = _wanted(service, pods), _held(existing)
+    wanted, held = _wanted(service, pods, zone_of), _held(existing)
     names = {str(each["metadata"]["name"]) for each in existing}
     create, update = list[Raw](), list[Raw]()
     delete = [each for shape, olds in held.items() if shape not in wanted for each in olds]
@@ -77,13 +85,37 @@ def address_types(service: Raw) -> tuple[str, ...]:
     return families or tuple(map(family_of, addresses)) or ("IPv4",)
 
 
-def _wanted(service: Raw, pods: Iterable[Raw]) -> dict[Shape, dict[str, Raw]]:
+def _wanted(service: Raw, pods: Iterable[Raw], zone_of: ZoneOf) -> dict[Shape, dict[str, Raw]]:
     """The endpoints by shape and their pod's UID. A family without endpoints has an empty slice."""
-    pods, wanted = list(pods), dict[Shape, dict[str, Raw]]()
+    pods, hints, wanted = list(pods), _hints(service), dict[Shape, dict[str, Raw]]()
     for family in address_types(service):
         found = by_ports(service, family, pods) or {"[]": {}}
-        wanted.update({Shape(family, ports): endpoints for ports, endpoints in found.items()})
+        for ports, endpoints in found.items():
+            placed = {uid: _placed(each, hints, zone_of(each["nodeName"])) for uid, each in endpoints.items()}
+            wanted[Shape(family, ports)] = placed
     return wanted
+
+
+def _hints(service: Raw) -> frozenset[str]:
+    """Which hints a Service's endpoints carry: none, for their own zone, for their own node too.
+
+    The annotation asks Kubernetes for a share of the endpoints by the zones' processors; a lab's zones are equal, so
+    it means what PreferSameZone means.
+    """
+    annotations = service["metadata"].get("annotations") or {}
+    if any(annotations.get(name) in ("Auto", "auto") for name in TOPOLOGY_ANNOTATIONS):
+        return frozenset({"forZones"})
+    return _HINTS.get(service["spec"].get("trafficDistribution") or "", frozenset())
+
+
+def _placed(endpoint: Raw, hints: frozenset[str], zone: str) -> Raw:
+    """An endpoint with its zone, and the hints whom it is meant for."""
+    given: Raw = {}
+    if zone and "forZones" in hints:
+        given["forZones"] = [{"name": zone}]
+    if "forNodes" in hints:
+        given["forNodes"] = [{"name": endpoint["nodeName"]}]
+    return {**endpoint, **({"zone": zone} if zone else {}), **({"hints": given} if given else {})}
 
 
 def family_of(address: str) -> str:
@@ -94,7 +126,7 @@ def family_of(address: str) -> str:
 def _held(existing: Sequence[Raw]) -> dict[Shape, list[Raw]]:
     held: dict[Shape, list[Raw]] = {}
     for each in sorted(existing, key=lambda each: str(each["metadata"]["name"])):
-        shape = Shape(each.get("addressType") or "", _ports_key(each.get("ports") or ()))
+        shape = Shape(each.get("addressType") or "", ports_key(each.get("ports") or ()))
         held.setdefault(shape, []).append(each)
     return held
 
@@ -111,23 +143,23 @@ def by_ports(service: Raw, family: str, pods: Iterable[Raw]) -> dict[str, dict[s
     merged: dict[str, dict[str, Raw]] = {}
     for numbers, endpoints in found.items():
         resolved = [_port(port, number) for port, number in zip(ports, numbers, strict=True) if number is not None]
-        merged.setdefault(_ports_key(resolved), {}).update(endpoints)
+        merged.setdefault(ports_key(resolved), {}).update(endpoints)
     return merged
 
 
-def _ports_key(ports: Iterable[Raw]) -> str:
+def ports_key(ports: Iterable[Raw]) -> str:
+    """A slice's ports as JSON, the same for the same ports in any order."""
     fields = [{k: p[k] for k in ("name", "protocol", "port", "appProtocol") if k in p} for p in ports]
     return json.dumps(sorted(fields, key=lambda port: str(port.get("name"))), sort_keys=True)
 
 
 def _endpoint(service: Raw, family: str, pod: Raw) -> Raw | None:
-    spec, status, metadata = pod.get("spec") or {}, pod.get("status") or {}, pod["metadata"]
+    spec, metadata = pod.get("spec") or {}, pod["metadata"]
     address = next((a for a in pod_addresses(pod) if family_of(a) == family), None)
-    if not address or status.get("phase") in ("Succeeded", "Failed"):
+    if not address or is_finished(pod):
         return None
-    terminating = bool(metadata.get("deletionTimestamp"))
-    serving = is_ready(pod) or bool(service["spec"].get("publishNotReadyAddresses"))
-    ready = serving and (not terminating or bool(service["spec"].get("publishNotReadyAddresses")))
+    serving, terminating = is_ready(pod), bool(metadata.get("deletionTimestamp"))
+    ready = bool(service["spec"].get("publishNotReadyAddresses")) or (serving and not terminating)
     endpoint: Raw = {
         "addresses": [address],
         "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
@@ -149,6 +181,21 @@ def pod_addresses(pod: Raw) -> list[str]:
     status = pod.get("status") or {}
     several = [entry.get("ip") for entry in status.get("podIPs") or ()]
     return [address for address in several or [status.get("podIP")] if address]
+
+
+def is_finished(pod: Raw) -> bool:
+    """Whether all of a pod's containers have ended for good."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def essence(pod: Raw | None) -> object:
+    """All of a pod that its endpoints follow from; None where it has none. What leaves it as it was concerns nobody."""
+    addresses = pod_addresses(pod) if pod else []
+    if pod is None or not addresses or is_finished(pod):
+        return None
+    spec, metadata = pod.get("spec") or {}, pod["metadata"]
+    terminating, names = bool(metadata.get("deletionTimestamp")), (spec.get("hostname"), spec.get("subdomain"))
+    return metadata["uid"], addresses, is_ready(pod), terminating, spec.get("nodeName"), names, metadata.get("labels")
 
 
 def is_ready(pod: Raw) -> bool:

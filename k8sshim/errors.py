@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+
+def some(names: Iterable[str], most: int = 10) -> str:
+    """A list as a line can hold it: the first few, and how many more there are; `none` for an empty one."""
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return (", ".join(listed[:most]) or "none") + more
 
 
 class PodwireError(Exception):

@@ -1,4 +1,4 @@
-"""The kinds of objects that there are: Kubernetes' built-in ones and podwire's own, as a table.
+"""The kinds of objects that there are: Kubernetes', an administrator's policies and podwire's own, as a table.
 
 Server, client, validation and manifests all need the same facts about a kind (where it is served, how it is called,
 whether it lives in a namespace), so they stand here once. The table lists a kind under the version that current
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from k8sshim.cluster import CLUSTER_API_VERSION
+
+POLICY_GROUP = "policy.networking.k8s.io"  # of an administrator's policies: kubernetes-sigs/network-policy-api
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ networking.k8s.io/v1
   ServiceCIDR servicecidrs - s
 node.k8s.io/v1
   RuntimeClass runtimeclasses - -
+{POLICY_GROUP}/v1alpha2
+  ClusterNetworkPolicy clusternetworkpolicies cnp s
+{POLICY_GROUP}/v1alpha1
+  AdminNetworkPolicy adminnetworkpolicies anp s
+  BaselineAdminNetworkPolicy baselineadminnetworkpolicies banp s
 policy/v1
   PodDisruptionBudget poddisruptionbudgets pdb ns
 rbac.authorization.k8s.io/v1
@@ -153,16 +160,26 @@ storagemigration.k8s.io/v1
 # The kinds that podwire acts on; every other one is stored, and reported as not acted on.
 ACTED_ON = frozenset(
     {
+        ("v1", "Endpoints"),
         ("v1", "Namespace"),
         ("v1", "Node"),
         ("v1", "Pod"),
         ("v1", "ReplicationController"),
         ("v1", "Service"),
+        ("v1", "ServiceAccount"),
         ("apps/v1", "DaemonSet"),
         ("apps/v1", "Deployment"),
         ("apps/v1", "ReplicaSet"),
         ("apps/v1", "StatefulSet"),
+        ("coordination.k8s.io/v1", "Lease"),
+        ("batch/v1", "CronJob"),
+        ("batch/v1", "Job"),
         ("discovery.k8s.io/v1", "EndpointSlice"),
+        ("networking.k8s.io/v1", "NetworkPolicy"),
+        ("policy/v1", "PodDisruptionBudget"),
+        (f"{POLICY_GROUP}/v1alpha1", "AdminNetworkPolicy"),
+        (f"{POLICY_GROUP}/v1alpha1", "BaselineAdminNetworkPolicy"),
+        (f"{POLICY_GROUP}/v1alpha2", "ClusterNetworkPolicy"),
         (CLUSTER_API_VERSION, "Cluster"),
     }
 )

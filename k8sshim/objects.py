@@ -19,6 +19,13 @@ Labels = tuple[tuple[str, str], ...]  # sorted pairs: hashable, comparable
 
 GROUP = "podwire.dev"
 POD_NETWORK_ANNOTATION = f"{GROUP}/pod-network"  # a PodNetwork as JSON, set with the binding
+BALANCING_ANNOTATION = f"{GROUP}/load-balancing"  # of a Service: one of BALANCING
+WEIGHT_ANNOTATION = f"{GROUP}/weight"  # of a pod: its share of a Service that balances by weight, 1 to 100
+BALANCING = ("hash", "source", "weighted", "round-robin", "consistent")
+ZONE_LABEL = "topology.kubernetes.io/zone"
+MAX_WEIGHT = 100
+DEFAULT_AFFINITY_S = 10800
+_SHORT_NUMBER = re.compile(r"[0-9]{1,3}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -73,6 +80,8 @@ class ContainerPort:
     name: str
     number: int
     protocol: str  # TCP, UDP or SCTP
+    host_port: int = 0  # 0 where there is none
+    host_ip: str = ""  # of the host port; "" for every address of the node
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,8 @@ class Pod:
     ready: bool
     terminating: bool
     ports: tuple[ContainerPort, ...]
+    weight: int = 1
+    created: str = ""  # RFC 3339
 
     @property
     def finished(self) -> bool:
@@ -113,11 +124,25 @@ class Pod:
             ready=conditions.get("Ready") == "True",
             terminating=bool(metadata.get("deletionTimestamp")),
             ports=tuple(
-                ContainerPort(port.get("name") or "", int(port["containerPort"]), port.get("protocol") or "TCP")
+                ContainerPort(
+                    port.get("name") or "",
+                    int(port["containerPort"]),
+                    port.get("protocol") or "TCP",
+                    int(port.get("hostPort") or 0),
+                    port.get("hostIP") or "",
+                )
                 for container in spec.get("containers") or ()
                 for port in container.get("ports") or ()
             ),
+            weight=weight_of((metadata.get("annotations") or {}).get(WEIGHT_ANNOTATION)) or 1,
+            created=metadata.get("creationTimestamp") or "",
         )
+
+
+def weight_of(annotation: object) -> int:
+    """The weight that an annotation says; 0 where it makes no sense."""
+    number = int(annotation) if isinstance(annotation, str) and _SHORT_NUMBER.fullmatch(annotation) else 0
+    return number if number <= MAX_WEIGHT else 0
 
 
 @dataclass(frozen=True)
@@ -140,6 +165,11 @@ class Node:
     ready: bool
     addresses: tuple[str, ...]  # InternalIP, one an address family
     pod_cidrs: tuple[str, ...]
+
+    @property
+    def zone(self) -> str:
+        """The failure domain that the node says it is in; "" for none."""
+        return dict(self.labels).get(ZONE_LABEL, "")
 
     @classmethod
     def parse(cls, raw: Raw) -> Node:
@@ -170,7 +200,7 @@ class ServicePort:
 
 @dataclass(frozen=True)
 class Service:
-    """A Service as its data path sees it. Later kinds and fields are added here as they come to mean something."""
+    """A Service as its data path and its names see it."""
 
     key: Key
     type: str
@@ -178,6 +208,16 @@ class Service:
     ports: tuple[ServicePort, ...]
     selector: Labels  # empty for Services without a selector
     publish_not_ready: bool
+    external_name: str = ""
+    external_ips: tuple[str, ...] = ()
+    ingress_ips: tuple[str, ...] = ()  # what status.loadBalancer.ingress says, of type LoadBalancer
+    source_ranges: tuple[str, ...] = ()  # who may use those; empty for everybody
+    affinity_s: int = 0  # sessionAffinity ClientIP: seconds from last use; 0 for no affinity
+    external_local: bool = False  # externalTrafficPolicy Local
+    internal_local: bool = False  # internalTrafficPolicy Local
+    health_check_port: int = 0  # healthCheckNodePort
+    balancing: str = "hash"  # one of BALANCING
+    created: str = ""  # RFC 3339
 
     @property
     def headless(self) -> bool:
@@ -185,26 +225,47 @@ class Service:
 
     @classmethod
     def parse(cls, raw: Raw) -> Service:
-        spec = raw.get("spec") or {}
-        cluster_ip = spec.get("clusterIP")
-        addresses = spec.get("clusterIPs") or ([cluster_ip] if cluster_ip else [])
+        spec, status = raw.get("spec") or {}, raw.get("status") or {}
+        balancing = (raw["metadata"].get("annotations") or {}).get(BALANCING_ANNOTATION)
+        kind, cluster_ip = spec.get("type") or "ClusterIP", spec.get("clusterIP")
+        named = kind == "ExternalName"
+        addresses = () if named else spec.get("clusterIPs") or ([cluster_ip] if cluster_ip else [])
+        ingress = (status.get("loadBalancer") or {}).get("ingress") or () if kind == "LoadBalancer" else ()
         return cls(
             key=Key.of(raw),
-            type=spec.get("type") or "ClusterIP",
+            type=kind,
             cluster_ips=tuple(a for a in addresses if a and a != "None"),
-            ports=tuple(
-                ServicePort(
-                    name=port.get("name") or "",
-                    protocol=port.get("protocol") or "TCP",
-                    port=int(port["port"]),
-                    target=port.get("targetPort") or int(port["port"]),
-                    node_port=int(port.get("nodePort") or 0),
-                )
-                for port in spec.get("ports") or ()
-            ),
+            ports=tuple(map(_service_port, spec.get("ports") or ())),
             selector=labels_of(spec.get("selector")),
             publish_not_ready=bool(spec.get("publishNotReadyAddresses")),
+            external_name=(spec.get("externalName") or "") if named else "",
+            external_ips=tuple(spec.get("externalIPs") or ()),
+            ingress_ips=tuple(entry["ip"] for entry in ingress if entry.get("ip")),
+            source_ranges=tuple(spec.get("loadBalancerSourceRanges") or ()) if kind == "LoadBalancer" else (),
+            affinity_s=_affinity_s(spec),
+            external_local=spec.get("externalTrafficPolicy") == "Local",
+            internal_local=spec.get("internalTrafficPolicy") == "Local",
+            health_check_port=int(spec.get("healthCheckNodePort") or 0),
+            balancing=balancing if balancing in BALANCING else "hash",
+            created=raw["metadata"].get("creationTimestamp") or "",
         )
+
+
+def _service_port(port: Raw) -> ServicePort:
+    return ServicePort(
+        name=port.get("name") or "",
+        protocol=port.get("protocol") or "TCP",
+        port=int(port["port"]),
+        target=port.get("targetPort") or int(port["port"]),
+        node_port=int(port.get("nodePort") or 0),
+    )
+
+
+def _affinity_s(spec: Raw) -> int:
+    if spec.get("sessionAffinity") != "ClientIP":
+        return 0
+    config = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
+    return int(config.get("timeoutSeconds") or DEFAULT_AFFINITY_S)
 
 
 @dataclass(frozen=True)
@@ -217,6 +278,9 @@ class Endpoint:
     terminating: bool
     node: str
     target: Key | None  # the pod behind it
+    hostname: str = ""
+    zone: str = ""
+    for_zones: tuple[str, ...] = ()  # hints: the zones whose clients it is meant for; empty for all
 
 
 @dataclass(frozen=True)
@@ -265,4 +329,7 @@ def _endpoint(raw: Raw) -> Endpoint:
         terminating=bool(conditions.get("terminating")),
         node=raw.get("nodeName") or "",
         target=Key(target.get("namespace") or "", target["name"]) if target.get("kind") == "Pod" else None,
+        hostname=raw.get("hostname") or "",
+        zone=raw.get("zone") or "",
+        for_zones=tuple(hint["name"] for hint in (raw.get("hints") or {}).get("forZones") or ()),
     )

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from k8sshim.cluster import DOMAIN
 from k8sshim.credentials import (
     CA_CERTIFICATE,
     CA_KEY,
@@ -28,6 +29,7 @@ from k8sshim.credentials import (
     CLIENT_KEY,
     SERVER_CERTIFICATE,
     SERVER_KEY,
+    SERVICE_ACCOUNT_KEY,
     TOKEN,
 )
 
@@ -37,7 +39,6 @@ _SERVER_NAMES = (
     "kubernetes",
     "kubernetes.default",
     "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
 )
 
 
@@ -49,26 +50,42 @@ class _Identity:
     key: ec.EllipticCurvePrivateKey
 
 
-def create(folder: Path, *, service_cidrs: Sequence[str], now: datetime) -> None:
-    """Write authority, server certificate, client certificate and token into `folder` (mode 0700, files 0600).
+def create(
+    folder: Path,
+    *,
+    service_cidrs: Sequence[str],
+    now: datetime,
+    control_plane: Sequence[str] = (),
+    domain: str = DOMAIN,
+) -> None:
+    """Write certificates, keys and token into `folder` (mode 0700, files 0600).
 
-    The server certificate is good for the loopback addresses, the names of the Service `kubernetes`, and the first
-    address of each of `service_cidrs`, which that Service gets. `now` carries its time zone.
+    The server certificate is good for the loopback addresses, the control plane's, the names of the Service
+    `kubernetes` in the cluster's domain, and the first address of each of `service_cidrs`, which that Service gets.
+    `now` carries its time zone.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = _authority(now)
     first = [ipaddress.ip_network(cidr)[1] for cidr in service_cidrs]
-    addresses = [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"), *first]
-    names = [*map(x509.DNSName, _SERVER_NAMES), *map(x509.IPAddress, addresses)]
+    addresses = [*map(ipaddress.ip_address, ("127.0.0.1", "::1", *control_plane)), *first]
+    names = [*map(x509.DNSName, (*_SERVER_NAMES, f"{_SERVER_NAMES[-1]}.{domain}")), *map(x509.IPAddress, addresses)]
     server = _signed(authority, "kube-apiserver", now, ExtendedKeyUsageOID.SERVER_AUTH, names=names)
     client = _signed(authority, "podwire-admin", now, ExtendedKeyUsageOID.CLIENT_AUTH, organization="system:masters")
     _write(folder / CA_CERTIFICATE, _certificate_pem(authority))
-    _write(folder / CA_KEY, _key_pem(authority))
+    _write(folder / CA_KEY, _key_pem(authority.key))
     _write(folder / SERVER_CERTIFICATE, _certificate_pem(server))
-    _write(folder / SERVER_KEY, _key_pem(server))
+    _write(folder / SERVER_KEY, _key_pem(server.key))
     _write(folder / CLIENT_CERTIFICATE, _certificate_pem(client))
-    _write(folder / CLIENT_KEY, _key_pem(client))
+    _write(folder / CLIENT_KEY, _key_pem(client.key))
+    _write(folder / SERVICE_ACCOUNT_KEY, _key_pem(ec.generate_private_key(ec.SECP256R1())))
     _write(folder / TOKEN, secrets.token_urlsafe(32).encode())
+
+
+def token_key(folder: Path) -> ec.EllipticCurvePrivateKey:
+    """The key by which tokens of ServiceAccounts are signed."""
+    key = serialization.load_pem_private_key((folder / SERVICE_ACCOUNT_KEY).read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey), f"{SERVICE_ACCOUNT_KEY} is of another kind than was written"
+    return key
 
 
 def kubeconfig(folder: Path, server: str, name: str) -> str:
@@ -163,8 +180,8 @@ def _certificate_pem(identity: _Identity) -> bytes:
     return identity.certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _key_pem(identity: _Identity) -> bytes:
-    return identity.key.private_bytes(
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 

@@ -1,9 +1,9 @@
 """Scheduling: on which node a pod runs, or, in Kubernetes' words, why on none.
 
 `schedule` filters the nodes, then takes the best of those that are left. The filters and their messages are those of
-kube-scheduler (plugins NodeUnschedulable, TaintToleration, NodeAffinity; a node is counted under the first that turns
-it down): https://kubernetes.io/docs/concepts/scheduling-eviction/. What a lab has no use for is left out: resources,
-volumes, pod affinity.
+kube-scheduler (plugins NodeUnschedulable, TaintToleration, NodeAffinity, NodePorts; a node is counted under the first
+that turns it down): https://kubernetes.io/docs/concepts/scheduling-eviction/. What a lab has no use for is left out:
+resources, volumes, pod affinity.
 
 A node that is not Ready, or cordoned, is treated as having the taint that Kubernetes' node lifecycle controller would
 give it: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions. Pure.
@@ -16,12 +16,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 from k8sshim.objects import Key, Labels, Node, Raw, Taint, labels_of
+
+_T = TypeVar("_T")
 
 NOT_READY = Taint("node.kubernetes.io/not-ready", "", "NoSchedule")
 UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable", "", "NoSchedule")
 AFFINITY = "node(s) didn't match Pod's node affinity/selector"
+PORTS = "node(s) didn't have free ports for the requested pod ports"
+_EVERY_ADDRESS = "0.0.0.0"  # a hostPort's without a hostIP
 
 
 @dataclass(frozen=True)
@@ -137,16 +142,43 @@ def taints_of(node: Node) -> tuple[Taint, ...]:
 
 
 @dataclass(frozen=True)
+class HostPort:
+    """A port of a node that a pod wants or has."""
+
+    address: str
+    protocol: str
+    port: int
+
+    def collides(self, other: HostPort) -> bool:
+        if (self.protocol, self.port) != (other.protocol, other.port):
+            return False
+        return self.address == other.address or _EVERY_ADDRESS in (self.address, other.address)
+
+
+def host_ports(spec: Raw) -> tuple[HostPort, ...]:
+    """The host ports of a pod's spec: of its containers, and of the initContainers that stay."""
+    staying = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
+    return tuple(
+        HostPort(port.get("hostIP") or _EVERY_ADDRESS, port.get("protocol") or "TCP", int(port["hostPort"]))
+        for container in (*(spec.get("containers") or ()), *staying)
+        for port in container.get("ports") or ()
+        if port.get("hostPort")
+    )
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A pod that wants a node."""
 
     key: Key
     group: str  # pods of one group are spread first: their controller's UID, or their labels
     constraints: Constraints
+    ports: tuple[HostPort, ...] = ()
 
     @classmethod
     def parse(cls, raw: Raw) -> Candidate:
-        return cls(Key.of(raw), group_of(raw), Constraints.parse(raw.get("spec") or {}))
+        spec = raw.get("spec") or {}
+        return cls(Key.of(raw), group_of(raw), Constraints.parse(spec), host_ports(spec))
 
 
 def group_of(raw: Raw) -> str:
@@ -158,17 +190,33 @@ def group_of(raw: Raw) -> str:
 
 @dataclass
 class Load:
-    """How many pods run where; kept by the caller, who counts each placement in."""
+    """How many pods run where, and on which ports; kept by the caller, who counts each placement in."""
 
     pods: Counter[str] = field(default_factory=Counter)  # by node
     peers: Counter[tuple[str, str]] = field(default_factory=Counter)  # by group and node
+    ports: Counter[tuple[str, HostPort]] = field(default_factory=Counter)  # by node
 
-    def add(self, group: str, node: str, count: int = 1) -> None:
+    def copy(self) -> Load:
+        return Load(self.pods.copy(), self.peers.copy(), self.ports.copy())
+
+    def add(self, group: str, node: str, count: int = 1, ports: Iterable[HostPort] = ()) -> None:
         """Count a pod in (or out, with -1)."""
-        for counter, key in ((self.pods, node), (self.peers, (group, node))):
-            counter[key] += count  # type: ignore[index]
-            if not counter[key]:  # type: ignore[index]
-                del counter[key]
+        _count(self.pods, node, count)
+        _count(self.peers, (group, node), count)
+        for port in ports:
+            _count(self.ports, (node, port), count)
+
+    def taken(self, wanted: Collection[HostPort]) -> set[str]:
+        """The nodes on which one of these ports is taken."""
+        if not wanted:
+            return set()
+        return {node for node, held in self.ports if any(held.collides(each) for each in wanted)}
+
+
+def _count(counter: Counter[_T], key: _T, count: int) -> None:
+    counter[key] += count
+    if not counter[key]:
+        del counter[key]
 
 
 @dataclass(frozen=True)
@@ -213,11 +261,13 @@ def _refusal(constraints: Constraints, node: Node) -> str:
 
 def choose(pod: Candidate, filtered: Filtered, load: Load, full: Mapping[str, str]) -> Decision:
     """The best of the allowed nodes. `full` names nodes without a free address, each with its podCIDR."""
-    free = [node for node in filtered.allowed if node.name not in full]
+    taken = load.taken(pod.ports)
+    free = [node for node in filtered.allowed if node.name not in taken and node.name not in full]
     if free:
         return Decision(min(free, key=lambda node: _rank(pod, node, load)).name)
     reasons = Counter(filtered.reasons)
-    reasons.update(f"node(s) had no free address in podCIDR {full[node.name]}" for node in filtered.allowed)
+    for node in filtered.allowed:
+        reasons[PORTS if node.name in taken else f"node(s) had no free address in podCIDR {full[node.name]}"] += 1
     return Decision("", message(filtered.total, reasons))
 
 

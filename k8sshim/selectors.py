@@ -7,6 +7,7 @@ matches every object; an absent one (`None`) matches no object. Pure.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -105,6 +106,7 @@ class Selector:
         return cls(tuple(sorted([*equal, *wanted], key=_order)))
 
 
+_FORBIDDEN_VALUES = "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
 NOTHING = Selector(None)
 EVERYTHING = Selector()
 
@@ -132,11 +134,12 @@ def _expression_problems(entry: Raw, field: str) -> Iterator[Problem]:
     if "key" in entry:
         yield Problem(names.label_key(entry["key"]), field=f"{field}.key")
     if operator in ("In", "NotIn") and not values:
-        yield Problem(f"missing: {operator} needs at least one value", field=f"{field}.values")
+        yield Problem("Required value: must be specified when `operator` is 'In' or 'NotIn'", field=f"{field}.values")
     elif operator in ("Exists", "DoesNotExist") and values:
-        yield Problem(f"must be empty with {operator}", field=f"{field}.values")
+        yield Problem(_FORBIDDEN_VALUES, field=f"{field}.values")
     elif isinstance(operator, str) and operator not in {each.value for each in Operator}:
-        yield Problem(f"is {operator!r}, expected In, NotIn, Exists or DoesNotExist", field=f"{field}.operator")
+        shown = json.dumps(operator, ensure_ascii=False)
+        yield Problem(f"Invalid value: {shown}: not a valid selector operator", field=f"{field}.operator")
     for index, value in enumerate(values):
         yield Problem(_value_problem(value), field=f"{field}.values[{index}]")
 

@@ -102,6 +102,17 @@ class Store:
         chosen = (namespaces.get(namespace, {}),) if namespace else tuple(namespaces[n] for n in sorted(namespaces))
         return [records[name] for records in chosen for name in sorted(records)]
 
+    def records_at(self, resource: str, version: int, namespace: str = "") -> list[Record]:
+        """The same as they were at an earlier version. Raises Compacted where that is no longer known."""
+        records = {record.key: record for record in self.records(resource, namespace)}
+        for event in reversed(self.events_after(version)):
+            if event.record.resource == resource and namespace in ("", event.record.key.namespace):
+                if event.previous is None:
+                    records.pop(event.record.key, None)
+                else:
+                    records[event.record.key] = event.previous
+        return [records[key] for key in sorted(records, key=lambda key: (key.namespace, key.name))]
+
     def by_uid(self, uid: str) -> Record | None:
         return self._by_uid.get(uid)
 

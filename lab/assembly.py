@@ -14,17 +14,20 @@ import shutil
 import signal
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import yaml
 
 from k8sshim.errors import PodwireError
-from lab.components import BOOTSTRAP, CLUSTER, KUBECONFIG, RUN, TOPOLOGY_READY, Component, components
+from lab import system_pods
+from lab.components import BOOTSTRAP, CLUSTER, KUBECONFIG, RUN, STOPPED, TOPOLOGY_READY, Component, components
+from lab.control_plane import listening_sockets
 from lab.events import ENDED, FAILED, TOPOLOGY, Event, tell
 from lab.keeper import Keeper
-from topo import plan, spec
+from topo import ovs, plan, spec
+from topo.vsctl import DAEMONS
 
 if TYPE_CHECKING:
     from topo.mininet_backend import Topology
@@ -46,8 +49,10 @@ class Orders:
 def assemble(orders: Orders) -> NoReturn:
     """Bring the lab up, and keep it so until this process ends."""
     planned = _prepare(orders.folder)
-    service_cidrs = planned.cluster().service_cidrs
-    for component in components(orders.folder, service_cidrs, orders.listen_fd):
+    cluster = planned.cluster()
+    sockets = listening_sockets(cluster)
+    listen_fds = (orders.listen_fd, *(one.fileno() for one in sockets))
+    for component in components(orders.folder, cluster.service_cidrs, cluster.node_ports, listen_fds):
         Keeper(component, orders.folder / "log", lambda one, code: _ended(orders, one, code)).start()
     topology = _build(planned, orders)
     while True:
@@ -62,11 +67,13 @@ def describe(code: int) -> str:
 
 def _prepare(folder: Path) -> plan.Plan:
     """Plan the cluster, and write what the components read."""
-    planned = plan.plan(spec.parse(yaml.safe_load((folder / "cluster.yaml").read_text())))
+    described = spec.parse(yaml.safe_load((folder / "cluster.yaml").read_text()))
+    planned = plan.plan(replace(described, datapath=ovs.datapath_of(described.datapath)))
     cluster = planned.raw()
     RUN.mkdir()
     CLUSTER.write_text(json.dumps(cluster))
-    BOOTSTRAP.write_text(json.dumps([cluster]))
+    own = system_pods.objects(planned.cluster(), dns_replicas=planned.spec.dns.replicas)
+    BOOTSTRAP.write_text(json.dumps([cluster, *own]))
     shutil.copy(folder / INNER_KUBECONFIG, KUBECONFIG)
     return planned
 
@@ -93,7 +100,7 @@ def _build(planned: plan.Plan, orders: Orders) -> Topology:
 
 def _look_after(topology: Topology) -> None:
     """Have daemons of Open vSwitch that died started again."""
-    problems = topology.alive()
+    problems = [] if _stopped() else topology.alive()
     for problem in problems:
         LOG.warning("%s", problem)
     try:
@@ -102,6 +109,11 @@ def _look_after(topology: Topology) -> None:
             LOG.info("Open vSwitch is started again")
     except (PodwireError, OSError):
         LOG.exception("Open vSwitch cannot be started again; another attempt follows")
+
+
+def _stopped() -> bool:
+    """Whether a fault keeps a daemon of Open vSwitch from running."""
+    return any((STOPPED / name).exists() for name in DAEMONS)
 
 
 def _parse(arguments: list[str]) -> Orders:

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.components import Component
+from lab.components import PIDS, STOPPED, Component
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_STOPPED_LOOK_S = 0.05  # whether it is to run again
 _STEADY_S = 10.0  # a component that lived this long is given the short pause again
 # MALLOC_ARENA_MAX: threads share few heaps, which keeps a lab of many small processes in a third less memory.
 _ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
@@ -38,6 +39,8 @@ class Keeper:
             self._ended(self._component, code)
             pause_s = next_pause_s(pause_s, time.monotonic() - begun)
             self._pause.wait(pause_s)
+            while (STOPPED / self._component.name).exists():
+                self._pause.wait(_STOPPED_LOOK_S)
 
     def _run(self) -> int:
         with self._log.open("ab") as log:
@@ -49,6 +52,8 @@ class Keeper:
                 pass_fds=self._component.descriptors,
                 env={**os.environ, **_ENVIRONMENT},
             )
+        PIDS.mkdir(parents=True, exist_ok=True)
+        (PIDS / self._component.name).write_text(str(process.pid))
         return process.wait()
 
 

@@ -82,8 +82,13 @@ def last_line(log: Path) -> str:
 def _write_folder(folder: Path, cluster: ClusterSpec, port: int) -> None:
     (folder / "cluster.yaml").write_text(yaml.safe_dump(spec.to_raw(cluster), sort_keys=False))
     keys = folder / "pki"
-    cidrs = [str(network) for network in cluster.ranges.services]
-    pki.create(keys, service_cidrs=cidrs, now=datetime.now(timezone.utc))
+    pki.create(
+        keys,
+        service_cidrs=[str(network) for network in cluster.ranges.services],
+        now=datetime.now(timezone.utc),
+        control_plane=[str(address) for address in cluster.ranges.control_plane],
+        domain=cluster.dns.domain,
+    )
     _write_secret(folder / "kubeconfig", pki.kubeconfig(keys, f"https://127.0.0.1:{port}", folder.name))
     _write_secret(folder / INNER_KUBECONFIG, pki.kubeconfig(keys, f"https://{API_ADDRESS}", folder.name))
 

@@ -12,7 +12,7 @@ from k8sshim import manifests
 from k8sshim.client import Client
 from k8sshim.errors import PodwireError
 from k8sshim.manifests import Applied, Document
-from lab import doctor, following, state
+from lab import doctor, following, needs, state, system_pods
 from lab.ending import down, end
 from lab.events import ENDED, FAILED, TOPOLOGY, Event
 from lab.launch import Launched, last_line, launch
@@ -40,13 +40,22 @@ class Step:
 Progress = Callable[[Step], None]
 
 
-def up(cluster: ClusterSpec, name: str, documents: Sequence[Document], timeout_s: float, progress: Progress) -> Lab:
-    """Bring a lab up and wait until its nodes and pods are ready.
+def up(
+    cluster: ClusterSpec,
+    name: str,
+    documents: Sequence[Document],
+    timeout_s: float,
+    progress: Progress,
+    *,
+    file: str = "",
+) -> Lab:
+    """Bring a lab up and wait until its nodes and pods are ready. `file` is where the description stands.
 
     Raises NotReady where they were not in time (the lab stays up), BadInput where the name is in use or this machine
     cannot run labs, PodwireError where the lab does not come up; failed or interrupted, it is taken down again.
     """
     doctor.check()
+    needs.check(cluster, file)
     expected = pods_described((document.raw for document in documents), nodes=len(cluster.nodes))
     with launch(state.claim(name), cluster.expecting(expected)) as launched:
         progress(Step(SANDBOX, 1, 1))
@@ -120,7 +129,15 @@ class _Filling(threading.Thread):
             following.wait_ready(client, (), nodes, _left_s(deadline), self._report)
             applied = list(manifests.apply(client, self._documents))
             self._progress(Step(MANIFESTS, len(applied), len(self._documents)))
-        settle(self._lab, client, self._documents, nodes=nodes, timeout_s=_left_s(deadline), report=self._report)
+        settle(
+            self._lab,
+            client,
+            self._documents,
+            nodes=nodes,
+            timeout_s=_left_s(deadline),
+            report=self._report,
+            silently=system_pods.workloads(),
+        )
         self._progress(Step(NETWORK, 1, 1))
 
     def _report(self, now: Survey) -> None:

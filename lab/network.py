@@ -18,8 +18,9 @@ from lab.state import Lab
 
 
 def gateways(cluster: Cluster, nodes: Collection[Node], pods: Iterable[Pod]) -> dict[str, tuple[str, str]]:
-    """What to ask: the network namespace of each node and pod, and the gateway's address there, by the name to show."""
+    """What to ask: the namespace of each node, host and pod, and the gateway's address there, by the name to show."""
     asked = {f"node {node.name}": (f"node-{node.name}", _first(cluster.node_cidrs[0])) for node in nodes}
+    asked |= {f"host {host.name}": (host.name, host.gateway) for host in cluster.hosts}
     pod_gateways = {node.name: _first(node.pod_cidrs[0]) for node in nodes if node.pod_cidrs}
     for pod in pods:
         if pod.ip and pod.node in pod_gateways and not (pod.host_network or pod.finished or pod.terminating):
@@ -28,7 +29,7 @@ def gateways(cluster: Cluster, nodes: Collection[Node], pods: Iterable[Pod]) -> 
 
 
 def silent(lab: Lab, client: Client, timeout_s: float) -> list[str]:
-    """The pods and nodes whose network does not answer within `timeout_s`. Raises PodwireError."""
+    """The pods, nodes and hosts whose network does not answer within `timeout_s`. Raises PodwireError."""
     cluster = Cluster.parse(client.list(CLUSTERS)[0][0])
     nodes = [Node.parse(raw) for raw in client.list(NODES)[0]]
     asked = gateways(cluster, nodes, [Pod.parse(raw) for raw in client.list(PODS)[0]])

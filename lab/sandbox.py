@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 INSIDE = Path(__file__).with_name("inside.py")
+DRESSED = Path(__file__).with_name("dressed.py")
+ETC_FOLDER = Path("/run/podwire/etc")
 NETNS_FOLDER = Path("/run/netns")
 MARKER = "PODWIRE_SANDBOX"  # "1" in the environment of everything inside a sandbox
 _KINDS = ("mnt", "pid", "ipc", "uts")
@@ -36,17 +38,19 @@ def create_argv(argv: Sequence[str]) -> list[str]:
     return ["unshare", *user, *kinds, "--fork", "--kill-child", "--", *inside]
 
 
-def enter_argv(pid: int, argv: Sequence[str], *, netns: str | None = None) -> list[str]:
+def enter_argv(pid: int, argv: Sequence[str], *, netns: str | None = None, etc: str | None = None) -> list[str]:
     """The command that runs `argv` in the sandbox of process `pid`, as the caller sees that pid.
 
-    It runs in the sandbox's first network namespace, or in the one named `netns`. The exit code is that of `argv`;
-    what ends the caller ends `argv`, which nsenter by itself would leave running.
+    It runs in the sandbox's first network namespace, or in the one named `netns`, and with the files that `etc`
+    ("pod-UID", "node-NAME", "outside") has as its own in /etc. The exit code is that of `argv`; what ends the caller
+    ends `argv`, which nsenter by itself would leave running.
     """
     proc = Path("/proc") / str(pid)
     network = proc / "root" / NETNS_FOLDER.relative_to("/") / netns if netns else proc / "ns" / "net"
     user = [] if _same_namespace(proc / "ns" / "user") else ["--user", "--preserve-credentials"]
     kinds = [_OPTIONS[kind] for kind in _KINDS]
-    inside = ["env", f"{MARKER}=1", "setpriv", "--pdeathsig", "TERM", "--", *argv]
+    dressed = [sys.executable, "-I", "-S", str(DRESSED), str(ETC_FOLDER / etc), "--"] if etc else []
+    inside = ["env", f"{MARKER}=1", "setpriv", "--pdeathsig", "TERM", "--", *dressed, *argv]
     return ["nsenter", f"--target={pid}", *user, *kinds, f"--net={network}", "--", *inside]
 
 

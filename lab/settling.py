@@ -28,12 +28,20 @@ def settle(
     nodes: int,
     timeout_s: float,
     report: Callable[[Survey], None],
+    silently: Collection[Document] = (),
 ) -> None:
-    """Wait until that many nodes and everything that the documents ask for are ready. Raises NotReady."""
+    """Wait until that many nodes and everything that the documents ask for are ready. Raises NotReady.
+
+    What `silently` asks for is waited for as well, and not reported.
+    """
     deadline = time.monotonic() + timeout_s
     last = following.wait_ready(client, documents, nodes, timeout_s, report)
     if not last.complete(nodes):
         raise _late(lab, _shortage(last, nodes), last.waiting)
+    if silently:
+        last = following.wait_ready(client, silently, 0, max(deadline - time.monotonic(), 0), lambda _: None)
+        if not last.complete(0):
+            raise _late(lab, _shortage(last, 0), last.waiting)
     silent = network.silent(lab, client, _ROUND_S)
     while silent and time.monotonic() < deadline:
         silent = network.silent(lab, client, _ROUND_S)

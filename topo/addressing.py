@@ -13,6 +13,7 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 POD_MAC_PREFIX = "0a:58"  # of pods and nodes, followed by the four bytes of the address
+HOP_MAC_PREFIX = "0a:68"  # of the hops beside nodes, followed by the four bytes of the node's address
 SWITCH_MAC_PREFIX = "0a:77"  # of switches, followed by the four bytes of the datapath id
 RESERVED = {
     "loopback": "127.0.0.0/8",
@@ -74,6 +75,11 @@ def address(network: IPNetwork, number: int) -> IPAddress:
     return network.network_address + number
 
 
+def last_address(network: IPNetwork) -> IPAddress:
+    """The last address that a host can have."""
+    return network[-2]
+
+
 def with_prefix(one: IPAddress, network: IPNetwork) -> str:
     """An address with its range's prefix length, as an interface is given it."""
     return f"{one}/{network.prefixlen}"
@@ -82,6 +88,11 @@ def with_prefix(one: IPAddress, network: IPNetwork) -> str:
 def host_mac(one: IPAddress) -> str:
     """The MAC address of the pod or node with this (primary) address: its last four bytes say which."""
     return _mac(POD_MAC_PREFIX, one.packed[-4:])
+
+
+def hop_mac(one: IPAddress) -> str:
+    """The MAC address, towards the bridge, of the hop beside the node with this (primary) address."""
+    return _mac(HOP_MAC_PREFIX, one.packed[-4:])
 
 
 def switch_mac(dpid: int) -> str:

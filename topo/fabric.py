@@ -1,18 +1,23 @@
-"""Fabric shapes: which switches join the node bridges, and which port of each goes where. Pure.
+"""The fabric's links with the ports and interfaces of their ends. Pure.
 
-A fabric switch's port i is node i; a leaf's port 2000 + k is spine k; a spine's port k is leaf k. A node bridge's
-uplinks begin at port 2. Nodes are spread over the leaves in order, as racks are filled.
+A fabric switch's port i is node i, its port 2000 + k its k-th link to another fabric switch, its port 3001 the border.
+A node bridge's uplinks begin at port 2. The border switch's port 2000 + k is its k-th link into the fabric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from .spec import Fabric
+from .fabric_graph import Graph
+from .link_spec import PLAIN, LinkSpec
 
 FIRST_UPLINK = 2  # port of a node bridge
-FIRST_SPINE = 2000  # port of a leaf, less one
+BETWEEN_SWITCHES = 2000  # port of a fabric switch's or the border's first link to a fabric switch, less one
+BORDER = "border"
+BORDER_PORT = 3001  # of the switches above the border
+LONGEST_NAME = 15  # bytes of an interface's name
 
 
 @dataclass(frozen=True)
@@ -30,39 +35,32 @@ class FabricLink:
 
     a: LinkEnd
     b: LinkEnd
+    like: LinkSpec = PLAIN  # in a plan, with its MTU
 
 
-def switches(fabric: Fabric) -> tuple[str, ...]:
-    """The names of the fabric's switches."""
-    if fabric.shape == "single":
-        return ("s1",)
-    return (*_names("leaf", fabric.leaves), *_names("spine", fabric.spines))
+Ports = tuple[str, int, str, int]  # of a link: a switch and its port, the other and its port
 
 
-def links(fabric: Fabric, bridges: Sequence[str]) -> tuple[FabricLink, ...]:
-    """Every link between the switches of a cluster, the node bridges' uplinks first."""
-    if fabric.shape == "single":
-        return tuple(_link(bridge, FIRST_UPLINK, "s1", node) for node, bridge in enumerate(bridges, 1))
-    uplinks = (
-        _link(bridge, FIRST_UPLINK, f"leaf{leaf_of(node, len(bridges), fabric.leaves)}", node)
-        for node, bridge in enumerate(bridges, 1)
-    )
-    between = (
-        _link(f"leaf{leaf}", FIRST_SPINE + spine, f"spine{spine}", leaf)
-        for leaf in range(1, fabric.leaves + 1)
-        for spine in range(1, fabric.spines + 1)
-    )
-    return (*uplinks, *between)
+def links(graph: Graph, uplinks: Sequence[tuple[str, Sequence[str]]], border: Sequence[str]) -> tuple[FabricLink, ...]:
+    """Every link: first those of `uplinks` (node bridges in order, each with what it hangs on), the border's last."""
+    ports: list[Ports] = [
+        (bridge, FIRST_UPLINK + place, switch, node)
+        for node, (bridge, switches) in enumerate(uplinks, 1)
+        for place, switch in enumerate(switches)
+    ]
+    degree: Counter[str] = Counter()
+    for a, b in graph.links:
+        degree.update((a, b))
+        ports.append((a, BETWEEN_SWITCHES + degree[a], b, BETWEEN_SWITCHES + degree[b]))
+    ports += [(BORDER, BETWEEN_SWITCHES + place, name, BORDER_PORT) for place, name in enumerate(border, 1)]
+    taken = {*graph.switches, *(bridge for bridge, _ in uplinks)}
+    return tuple(_link(number, one, taken) for number, one in enumerate(ports, 1))
 
 
-def leaf_of(node: int, nodes: int, leaves: int) -> int:
-    """The leaf of a node, both counted from 1."""
-    return (node - 1) * leaves // nodes + 1
-
-
-def _link(one: str, one_port: int, other: str, other_port: int) -> FabricLink:
-    return FabricLink(LinkEnd(one, one_port, f"{one}-{other}"), LinkEnd(other, other_port, f"{other}-{one}"))
-
-
-def _names(kind: str, number: int) -> tuple[str, ...]:
-    return tuple(f"{kind}{index}" for index in range(1, number + 1))
+def _link(number: int, ports: Ports, taken: Set[str]) -> FabricLink:
+    """Interfaces are called after both ends, here first, or by number where that is too long or ambiguous."""
+    a, a_port, b, b_port = ports
+    names = (f"{a}-{b}", f"{b}-{a}")
+    if len(names[0]) > LONGEST_NAME or "-" in a + b or taken & {*names}:
+        names = (f"link{number}_a", f"link{number}_b")
+    return FabricLink(LinkEnd(a, a_port, names[0]), LinkEnd(b, b_port, names[1]))

@@ -8,6 +8,8 @@ from typing import Any
 
 from k8sshim.errors import Problem
 
+from .addressing import IPNetwork, parse_network
+
 
 class Problems:
     """The problems found in one object of one file."""
@@ -73,6 +75,24 @@ class Fields:
             return int(value)
         return default
 
+    def optional_integer(self, name: str, low: int, high: int) -> int | None:
+        """A number from low to high; None where it is absent or, with a problem, wrong."""
+        return self.integer(name, low, low, high) if self.raw.get(name) is not None else self.take(name)
+
+    def number(self, name: str, low: float, high: float, *, above: bool = False) -> float | None:
+        """A number, fractions too, from low (`above`: more than that) to high; None where absent or, said, wrong."""
+        value = self.take(name)
+        if value is None:
+            return None
+        if not (is_integer(value) or isinstance(value, float)):
+            self.wrong(name, f"must be a number, not {_kind(value)}")
+        elif not low <= value <= high or (above and value == low):
+            wanted = f"more than {low} and at most {high}" if above else f"from {low} to {high}"
+            self.wrong(name, f"must be {wanted}, not {value}")
+        else:
+            return float(value)
+        return None
+
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
         """One of a few words."""
         value = self.text(name, default)
@@ -80,6 +100,17 @@ class Fields:
             return value
         self.wrong(name, f"must be {alternatives(choices)}, not {value!r}")
         return default
+
+    def network(self, name: str, default: IPNetwork) -> IPNetwork | None:
+        """A range; the default where it is absent; None where it is, with a problem, wrong."""
+        text = self.text(name)
+        if text is None:
+            return default
+        try:
+            return parse_network(text)
+        except ValueError as error:
+            self.wrong(name, str(error))
+            return None
 
     def fields(self, name: str) -> Fields:
         """A mapping within this one; an empty one where it is absent."""
@@ -93,6 +124,17 @@ class Fields:
             return value or []
         self.wrong(name, f"must be a list, not {_kind(value)}")
         return []
+
+    def texts(self, name: str) -> list[tuple[str, str]]:
+        """A list of strings, each with its field; those that are, with a problem, no strings are left out."""
+        found = []
+        for index, item in enumerate(self.items(name)):
+            field = f"{name}[{index}]"
+            if isinstance(item, str):
+                found.append((field, item))
+            else:
+                self.wrong(field, f"must be a string, not {_kind(item)}")
+        return found
 
     def close(self) -> None:
         """Reports the fields that nobody has read."""

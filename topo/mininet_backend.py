@@ -22,14 +22,17 @@ from mininet.log import lg
 from mininet.net import Mininet
 from mininet.node import Host, OVSSwitch
 
+from k8sshim.cluster import conntrack_zones
 from k8sshim.errors import PodwireError
 
-from . import netns, ovs
-from .bridges import refusals, socket_of
+from . import bfd, netns, overlays, ovs
+from .bridges import OpenVSwitchBridges, refusals, socket_of
+from .conntrack import closed_connections
 from .fabric import FabricLink
 from .placement import Group
-from .plan import Plan, PlannedNode, PlannedSwitch
+from .plan import Plan, PlannedHost, PlannedNode, PlannedSwitch
 from .ports import BridgePort, PartlyDone
+from .shaping import ShapedEnd, shape
 from .vsctl import version
 
 # ovs-vswitchd connects to sockets in its own folder alone, so each group has a link to the controller's there.
@@ -87,6 +90,10 @@ class GroupSwitch(OVSSwitch):
         timers = f"max_backoff={MAX_BACKOFF_MS} inactivity_probe={INACTIVITY_PROBE_MS}"
         create = f"-- --id=@{self} create Controller {_quoted('target', self.target)} {timers}"
         self.vsctl(f"{create} -- set Bridge {self} controller=@{self}")
+        shaped = [port for port in self.intfList() if isinstance(port, ShapedEnd)]
+        if shaped:  # or Open vSwitch would take away what Mininet has put there
+            self.vsctl(f"-- --id=@{self}_qos create QoS type=linux-noop")
+            self.vsctl(*(f"-- set Port {port} qos=@{self}_qos" for port in shaped))
 
 
 @dataclass
@@ -115,8 +122,9 @@ class Topology:
         for switchd in self.groups.values():
             switchd.stop()
         namespaces = netns.LinuxNamespaces()
-        namespaces.disconnect([self.plan.node_link(node) for node in self.plan.nodes])
-        namespaces.delete([node.namespace for node in self.plan.nodes])
+        namespaces.disconnect([self.plan.link_of(one) for one in self.plan.attached])
+        namespaces.delete([one.namespace for one in self.plan.attached])
+        namespaces.delete([node.hop for node in self.plan.nodes if self.plan.has_hops])
         namespaces.delete([group.namespace for group in self.plan.groups if group.namespace])
 
 
@@ -132,14 +140,20 @@ def build(plan: Plan, run: Path, log: Path) -> Topology:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         starting = pool.map(lambda group: _start(group, plan, run, log), plan.groups)
         for node in plan.nodes:
-            _add_host(net, node)
-        namespaces.connect([plan.node_link(node) for node in plan.nodes])
-        netns.connect_pairs([_ends(plan, link) for link in plan.links if not plan.is_patch(link)], plan.spec.mtu)
+            _add_node(net, node)
+        namespaces.create([host.namespace for host in plan.hosts])  # the control plane's may be in use already
+        for host in plan.hosts:
+            _add_host(net, host)
+        namespaces.connect([plan.link_of(one) for one in plan.attached])
+        netns.connect_pairs([_pair(plan, link) for link in plan.links if not plan.is_patch(link)])
         groups = dict(starting)
         for switch in plan.switches.values():
             _add_switch(net, switch, groups[switch.group])
         _add_links(net, plan)
+        overlays.build(plan, userspace=any(one.datapath_type == "netdev" for one in groups.values()))
         list(pool.map(lambda group: _start_bridges(plan, group, groups[group.name], net), plan.groups))
+    if plan.overlay:
+        OpenVSwitchBridges.of(plan, run).add_ports([node.overlay_port for node in plan.nodes])
     return Topology(plan, groups, net)
 
 
@@ -156,9 +170,9 @@ def _prepare(log: Path) -> None:
     netns.set_sysctls(None, netns.SYSCTLS)
 
 
-def _ends(plan: Plan, link: FabricLink) -> tuple[netns.BareEnd, netns.BareEnd]:
+def _pair(plan: Plan, link: FabricLink) -> netns.BarePair:
     a, b = (netns.BareEnd(plan.group_of[end.switch].namespace, end.interface) for end in (link.a, link.b))
-    return a, b
+    return netns.BarePair(a, b, plan.mtu_of(link), plan.spec.offload)
 
 
 def _start(group: Group, plan: Plan, run: Path, log: Path) -> tuple[str, ovs.Switchd]:
@@ -166,10 +180,19 @@ def _start(group: Group, plan: Plan, run: Path, log: Path) -> tuple[str, ovs.Swi
     folder = socket_of(run, group.name).parent
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONTROLLER_SOCKET).symlink_to(run / CONTROLLER_SOCKET)
-    return group.name, ovs.Switchd.start(folder, group.namespace, plan.spec.datapath, log=log, threads=threads)
+    switchd = ovs.Switchd.start(
+        folder, group.namespace, plan.spec.datapath, log=log, threads=threads, offload=plan.spec.offload
+    )
+    return group.name, switchd
 
 
-def _add_host(net: Mininet, node: PlannedNode) -> None:
+def _add_host(net: Mininet, host: PlannedHost) -> None:
+    """In its namespace, which is there: Mininet's shell for it is started from within."""
+    with netns.inside(host.namespace):
+        net.addHost(host.host, cls=Host, ip=None, inNamespace=False)
+
+
+def _add_node(net: Mininet, node: PlannedNode) -> None:
     host = net.addHost(node.host, cls=Host, ip=None)
     netns.attach(node.namespace, host.pid)
     netns.set_sysctls(node.namespace, netns.SYSCTLS)
@@ -190,13 +213,15 @@ def _add_switch(net: Mininet, switch: PlannedSwitch, switchd: ovs.Switchd) -> No
 
 def _add_links(net: Mininet, plan: Plan) -> None:
     """Mininet's view of the links."""
-    for node in plan.nodes:
-        link = _add_link(net, (node.host, 0, "eth0"), (node.port.bridge, node.port.number, node.port.interface), Intf)
-        link.intf1.ip, link.intf1.prefixLen = str(node.addresses[0]), str(node.networks[0].prefixlen)
-        link.intf1.mac = node.mac
+    for one in plan.attached:
+        link = _add_link(net, (one.host, 0, "eth0"), (one.port.bridge, one.port.number, one.port.interface), Intf)
+        link.intf1.ip, link.intf1.prefixLen = str(one.addresses[0]), str(one.networks[0].prefixlen)
+        link.intf1.mac = one.mac
     for link in plan.links:
         a, b = ((end.switch, end.port, end.interface) for end in (link.a, link.b))
-        _add_link(net, a, b, OVSIntf if plan.is_patch(link) else Intf)
+        made = _add_link(net, a, b, OVSIntf if plan.is_patch(link) else ShapedEnd if link.like.shaped else Intf)
+        for end in (made.intf1, made.intf2) if link.like.shaped else ():
+            shape(end, link.like, offload=plan.spec.offload)
 
 
 def _add_link(net: Mininet, one: End, other: End, interface: type[Intf]) -> Any:
@@ -222,12 +247,18 @@ def _start_bridges(plan: Plan, group: Group, switchd: ovs.Switchd, net: Mininet)
         switchd.vsctl(*_words(command for switch in batch for command in switch.commands))
         for switch in batch:
             switch.commands, switch.batch = [], False
+    if switchd.datapath_type == "netdev":
+        bridges = [node.bridge for node in plan.nodes if node.bridge.name in group.switches]
+        if bridges:  # a group may have fabric switches alone
+            switchd.vsctl(*closed_connections(zone for bridge in bridges for zone in conntrack_zones(bridge.dpid)))
+    if words := bfd.settings(plan, group.switches):
+        switchd.vsctl(*words)
     _check(plan, group, switchd)
 
 
 def _check(plan: Plan, group: Group, switchd: ovs.Switchd) -> None:
     """Every port has the number of the plan. Raises PartlyDone."""
-    expected = [node.port for node in plan.nodes if node.bridge.group == group.name]
+    expected = [one.port for one in plan.attached if one.port.bridge in group.switches]
     ends = [end for link in plan.links for end in (link.a, link.b) if end.switch in group.switches]
     expected += [BridgePort(end.switch, end.interface, end.port) for end in ends]
     failed = refusals(switchd.socket, expected)

@@ -8,15 +8,16 @@ whose synchronous calls need a thread without a running event loop: from asyncio
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import ipaddress
 import itertools
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from pyroute2 import IPRoute
+from pyroute2.ethtool.ioctl import IoctlEthtool
 from pyroute2.netlink.exceptions import NetlinkError
 
 from k8sshim.errors import PodwireError
@@ -24,10 +25,10 @@ from k8sshim.errors import PodwireError
 from .ports import NamespaceLink, PartlyDone
 from .syscalls import (
     NETNS,
-    OWN,
+    SYSCTLS,
+    create_namespace,
     index_of,
     inside,
-    leave,
     name_namespace,
     path,
     set_offload,
@@ -39,6 +40,7 @@ from .syscalls import (
 __all__ = [
     "SYSCTLS",
     "BareEnd",
+    "BarePair",
     "LinuxNamespaces",
     "attach",
     "connect_pairs",
@@ -49,15 +51,12 @@ __all__ = [
     "set_sysctls",
 ]
 
-# Every ICMP error is answered (a lab shows them), no packet is refused by where it came in, and no interface speaks
-# IPv6 before it has an address: a bridge is not to be filled with solicitations.
-SYSCTLS = {
-    "net/ipv4/icmp_ratelimit": "0",
-    "net/ipv4/conf/all/rp_filter": "0",
-    "net/ipv4/conf/default/rp_filter": "0",
-    "net/ipv6/conf/default/disable_ipv6": "1",
-}
+_ONLINK = 4  # RTNH_F_ONLINK: the gateway is there, though no route says so
 _condemned = itertools.count(0x70000000)  # interface groups: links are deleted a group at a time
+
+
+OFFLOADS = ("tso", "gso", "tx", "gro")
+TCP_SEGMENTATION = "tx-tcp*-segmentation"
 
 
 @dataclass(frozen=True, order=True)
@@ -66,6 +65,16 @@ class BareEnd:
 
     namespace: str | None  # None: the namespace that the calling process lives in
     interface: str
+
+
+@dataclass(frozen=True)
+class BarePair:
+    """A veth pair between two bridges."""
+
+    one: BareEnd
+    other: BareEnd
+    mtu: int  # bytes
+    offload: bool = True
 
 
 def attach(name: str, pid: int) -> None:
@@ -86,7 +95,7 @@ def set_sysctls(name: str | None, values: Mapping[str, str]) -> None:
 
 
 def set_offloads(name: str | None, interface: str, features: Mapping[str, bool]) -> None:
-    """Turns checksum (`tx`) and segmentation (`tso`, `gso`) offloads of an interface on or off.
+    """Turns checksum (`tx`) and segmentation (`tso`, `gso`, `gro`) offloads of an interface on or off.
 
     What measures packet sizes wants them off in the pods, and a tunnel device beside a userspace bridge wants `tx` off.
     """
@@ -108,19 +117,12 @@ class LinuxNamespaces:
         return frozenset(entry.name for entry in NETNS.iterdir()) if NETNS.is_dir() else frozenset()
 
     def create(self, names: Sequence[str]) -> None:
-        """In a thread of its own: each time it leaves for a new namespace, and its caller stays."""
         batch = _Batch()
         there = self.names()
-
-        def make() -> None:
-            for name in names:
-                with batch.item(name):
-                    if name not in there:
-                        _create(name)
-
-        thread = threading.Thread(target=make, name="netns-create")
-        thread.start()
-        thread.join()
+        for name in names:
+            with batch.item(name):
+                if name not in there:
+                    create_namespace(name, SYSCTLS)
         batch.close("namespaces")
 
     def delete(self, names: Sequence[str]) -> None:
@@ -153,16 +155,38 @@ class LinuxNamespaces:
         batch.close("links")
 
 
-def connect_pairs(pairs: Sequence[tuple[BareEnd, BareEnd]], mtu: int) -> None:
+def connect_pairs(pairs: Sequence[BarePair]) -> None:
     """Bare veth pairs between bridges, both ends up. Raises PartlyDone, naming pairs by their first interface."""
     batch = _Batch()
-    for one, other in pairs:
+    for pair in pairs:
+        one, other = pair.one, pair.other
         with batch.item(one.interface):
             with inside(one.namespace), IPRoute() as netlink:
-                _add_pair(netlink, one.interface, _peer(other.interface, mtu), other.namespace)
+                _add_pair(netlink, one.interface, _peer(other.interface, pair.mtu), other.namespace)
+                _offload(one.interface, pair.offload)
             with inside(other.namespace):
                 set_up(other.interface)
+                _offload(other.interface, pair.offload)
     batch.close("links")
+
+
+def _offload(interface: str, wanted: bool) -> None:
+    """Interfaces are made with every offload; of the thread's namespace."""
+    if wanted:
+        return
+    for feature in OFFLOADS:
+        set_offload(interface, feature, on=False)
+    _never_segment(interface)
+
+
+def _never_segment(interface: str) -> None:
+    """Kinds of TCP segmentation that `tso` does not stand for in newer kernels."""
+    control = IoctlEthtool(interface)
+    features = control.get_features()
+    for name in fnmatch.filter(features.keys(), TCP_SEGMENTATION):
+        features[name] = False
+    control.set_features(features)
+    control.close()
 
 
 class _Batch:
@@ -192,14 +216,6 @@ def _by_peer_namespace(links: Sequence[NamespaceLink]) -> list[tuple[str | None,
     return [(namespace, list(group)) for namespace, group in groupby(ordered, key=lambda link: link.peer_namespace)]
 
 
-def _create(name: str) -> None:
-    """A new namespace; the thread is in it afterwards."""
-    leave()
-    write_sysctls(SYSCTLS)
-    set_up("lo")
-    name_namespace(OWN, name)
-
-
 def _make(netlink: IPRoute, link: NamespaceLink) -> None:
     """The pair, in the peer's namespace; of one that exists the peer is set anew."""
     index = index_of(link.peer)
@@ -207,6 +223,7 @@ def _make(netlink: IPRoute, link: NamespaceLink) -> None:
         netlink.link("set", index=index, mtu=link.mtu, state="up")
     else:
         _add_pair(netlink, link.peer, _peer(link.interface, link.mtu) | {"address": link.mac}, link.namespace)
+    _offload(link.peer, link.offload)
 
 
 def _peer(interface: str, mtu: int) -> dict[str, object]:
@@ -225,6 +242,7 @@ def _configure(netlink: IPRoute, link: NamespaceLink) -> None:
     index = index_of(link.interface)
     if not index:
         raise PodwireError(f"{link.namespace} has no {link.interface}")
+    _offload(link.interface, link.offload)
     if any(":" in one for one in link.addresses):
         write_sysctls({f"net/ipv6/conf/{link.interface}/disable_ipv6": "0"})
     netlink.link("set", index=index, address=link.mac, mtu=link.mtu, state="up")
@@ -233,7 +251,7 @@ def _configure(netlink: IPRoute, link: NamespaceLink) -> None:
         netlink.addr("replace", index=index, address=str(one.ip), prefixlen=one.network.prefixlen)
     for gateway in link.gateways:
         everything = "::/0" if ":" in gateway else "0.0.0.0/0"
-        netlink.route("replace", dst=everything, gateway=gateway, oif=index)
+        netlink.route("replace", dst=everything, gateway=gateway, oif=index, flags=_ONLINK)
 
 
 def _delete(netlink: IPRoute, interfaces: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The nodes of a cluster description: a number of them, or a list with names, labels, taints and podCIDRs. Pure."""
+"""The nodes of a cluster description: a number of them, or a list with names, labels, taints and so on. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from k8sshim.objects import Labels, Raw, Taint, labels_of
 
 from .addressing import IPNetwork, parse_network
 from .fields import Fields, alternatives, is_integer
+from .link_spec import PLAIN, LinkSpec, parse_link
 
 MAX_NODES = 1000
+MAX_UPLINKS = 14  # ports 2 to 15 of a node bridge
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL_NAME = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
@@ -26,6 +28,8 @@ class NodeSpec:
     labels: Labels = ()
     taints: tuple[Taint, ...] = ()
     pod_cidrs: tuple[IPNetwork, ...] = ()  # empty: the plan chooses
+    uplinks: tuple[str, ...] = ()  # the switches that it hangs on; empty: those that the fabric chooses
+    uplink_specs: tuple[LinkSpec, ...] = ()  # of each of those; empty: none says what it is like
 
     def to_raw(self) -> Raw:
         raw: Raw = {"name": self.name}
@@ -35,6 +39,12 @@ class NodeSpec:
             raw["taints"] = [{"key": t.key, "value": t.value, "effect": t.effect} for t in self.taints]
         if self.pod_cidrs:
             raw["podCIDR"] = str(self.pod_cidrs[0])
+        if self.uplinks:
+            specs = self.uplink_specs or (PLAIN,) * len(self.uplinks)
+            raw["uplinks"] = [
+                {"switch": name, **like.to_raw()} if like != PLAIN else name
+                for name, like in zip(self.uplinks, specs, strict=True)
+            ]
         return raw
 
 
@@ -76,7 +86,11 @@ def _parse_node(node: Fields) -> NodeSpec:
     if not node.sound:
         return NodeSpec("")
     parsed = NodeSpec(
-        _parse_name(node), _parse_labels(node.fields("labels")), _parse_taints(node), _parse_pod_cidrs(node)
+        _parse_name(node),
+        _parse_labels(node.fields("labels")),
+        _parse_taints(node),
+        _parse_pod_cidrs(node),
+        *_parse_uplinks(node),
     )
     node.close()
     return parsed
@@ -144,3 +158,23 @@ def _parse_pod_cidrs(node: Fields) -> tuple[IPNetwork, ...]:
     except ValueError as error:
         node.wrong("podCIDR", str(error))
         return ()
+
+
+def _parse_uplinks(node: Fields) -> tuple[tuple[str, ...], tuple[LinkSpec, ...]]:
+    """The names of switches, and what the links to them are like; whether the fabric has those is seen with it."""
+    found: dict[str, LinkSpec] = {}
+    first: dict[str, str] = {}
+    for index, item in enumerate(node.items("uplinks")):
+        field = f"uplinks[{index}]"
+        fields = Fields({"switch": item} if isinstance(item, str) else item, node.at(field), node.problems)
+        name, like = fields.required("switch"), parse_link(fields)
+        fields.close()
+        if name is None:
+            continue
+        if name in found:
+            node.wrong(field, f"{name!r} is {node.at(first[name])} already")
+        first.setdefault(name, field)
+        found[name] = like
+    if len(found) > MAX_UPLINKS:
+        node.wrong("uplinks", f"at most {MAX_UPLINKS} uplinks, not {len(found)}")
+    return tuple(found), tuple(found.values()) if any(one != PLAIN for one in found.values()) else ()

@@ -35,6 +35,12 @@ def kernel_datapath() -> bool:
     return True
 
 
+def datapath_of(datapath: str) -> str:
+    """The datapath that a description comes to here: kernel or userspace."""
+    found = datapath_type(datapath)
+    return next(name for name, kind in DATAPATH_TYPES.items() if kind == found)
+
+
 def datapath_type(datapath: str) -> str:
     """`datapath_type` of bridges for a description's `datapath`: `system` or `netdev`."""
     if datapath == "auto":
@@ -75,14 +81,15 @@ class Switchd:
         *,
         log: Path | None = None,
         threads: int = 0,
+        offload: bool = True,
     ) -> Switchd:
         """Starts a group's daemons; returns when they serve.
 
         `datapath` is auto, kernel or userspace; `threads` is the number of handler and revalidator threads, 0 for Open
-        vSwitch's own choice.
+        vSwitch's own choice; `offload` whether the userspace datapath takes segments that are larger than packets.
         """
         kind = datapath_type(datapath)
-        settings = {"userspace-tso-enable": "true"} if kind == "netdev" else {}
+        settings = {"userspace-tso-enable": "true"} if kind == "netdev" and offload else {}
         if threads:
             settings |= {"n-handler-threads": str(threads), "n-revalidator-threads": str(threads)}
         directory.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ class Group:
 
 
 def place(bridges: Sequence[str], fabric: Sequence[str], placement: str | int, pods: int) -> tuple[Group, ...]:
-    """Groups for node bridges and fabric switches; `pods` is the number expected in the whole cluster.
+    """Groups for node bridges and the fabric's switches, the border among them; `pods` are expected in the cluster.
 
     A fabric switch never shares a process with a node bridge unless all of them do: a group of its own keeps what
     crosses the fabric from being polled together with pods that have no part in it.

@@ -27,6 +27,7 @@ class NamespaceLink:
     mtu: int  # bytes; holds for both ends
     peer: str  # the other end's name, at most 15 bytes
     peer_namespace: str | None  # the name of its namespace; None: the namespace that the calling process lives in
+    offload: bool = True  # whether checksums and segments are left to the devices, of both ends
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ class BridgePort:
     bridge: str
     interface: str  # as it is called in the namespace of the bridge's ovs-vswitchd
     number: int  # OpenFlow port number
+
+
+@dataclass(frozen=True, order=True)
+class OwnPorts:
+    """Ports of one of a node's own addresses, and the way that its own traffic takes to them."""
+
+    address: str
+    protocol: str  # TCP, UDP or SCTP
+    first: int
+    last: int
+    kept: bool = False  # on loopback, as the kernel has it, though others around it are reached by the bridge
 
 
 class PartlyDone(PodwireError):

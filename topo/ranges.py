@@ -6,15 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 
+from k8sshim.cluster import DNS_NUMBER
 from k8sshim.objects import Raw
 
-from .addressing import IPNetwork, capacity, free_subnets, parse_network, subnets_in
+from .addressing import IPAddress, IPNetwork, capacity, free_subnets, last_address, parse_network, subnets_in
 from .fields import Fields
 from .nodes import NodeSpec
+from .outside import Outside, check_addresses, parse_outside
 
 POD_CIDR = "10.244.0.0/16"
 SERVICE_CIDR = "10.96.0.0/12"
+LOAD_BALANCER_CIDR = "198.51.100.0/24"  # RFC 5737: for documentation
 NODE_NETWORK = "172.30.0.0"
+BESIDE_NODES = 2  # addresses in the node network that are no node's: the gateway's and the control plane's
 LONGEST, SHORTEST = 30, 17  # of a node's podCIDR: a gateway and a pod; a port number for every pod
 Chosen = tuple[int, IPNetwork]  # the index of a node, and the podCIDR that it asks for
 
@@ -27,6 +31,13 @@ class Ranges:
     node_pod_prefix_lengths: tuple[int, ...]  # of the podCIDRs that the plan cuts out of `pods`
     services: tuple[IPNetwork, ...]
     nodes: tuple[IPNetwork, ...]
+    load_balancers: tuple[IPNetwork, ...]
+    outside: Outside
+
+    @property
+    def control_plane(self) -> tuple[IPAddress, ...]:
+        """The control plane's addresses: the last ones of the node networks."""
+        return tuple(last_address(network) for network in self.nodes)
 
     def to_raw(self) -> Raw:
         return {
@@ -34,6 +45,8 @@ class Ranges:
             "nodePodPrefixLength": self.node_pod_prefix_lengths[0],
             "serviceCIDR": str(self.services[0]),
             "nodeCIDR": str(self.nodes[0]),
+            "loadBalancerCIDR": str(self.load_balancers[0]),
+            "outside": self.outside.to_raw(),
         }
 
 
@@ -41,30 +54,46 @@ def default_ranges(nodes: Sequence[NodeSpec]) -> Ranges:
     """Kubernetes' usual ranges; room is made for every node."""
     pods = parse_network(POD_CIDR)
     return Ranges(
-        (pods,), (_default_prefix_length(pods, len(nodes)),), (parse_network(SERVICE_CIDR),), (_node_network(nodes),)
+        (pods,),
+        (_default_prefix_length(pods, len(nodes)),),
+        (parse_network(SERVICE_CIDR),),
+        (_node_network(nodes),),
+        (parse_network(LOAD_BALANCER_CIDR),),
+        Outside(),
     )
 
 
 def parse_ranges(spec: Fields, nodes: Sequence[NodeSpec]) -> Ranges:
-    """The fields podCIDR, nodePodPrefixLength, serviceCIDR and nodeCIDR, checked against each other and the nodes."""
+    """The ranges of a description, checked against each other and the nodes."""
     usual = default_ranges(nodes)
-    given = {name: spec.text(name) for name in ("podCIDR", "serviceCIDR", "nodeCIDR")}
     networks = {
-        "podCIDR": _parse(spec, "podCIDR", given["podCIDR"], usual.pods[0]),
-        "serviceCIDR": _parse(spec, "serviceCIDR", given["serviceCIDR"], usual.services[0]),
-        "nodeCIDR": _parse(spec, "nodeCIDR", given["nodeCIDR"], usual.nodes[0]),
+        "podCIDR": spec.network("podCIDR", usual.pods[0]),
+        "serviceCIDR": spec.network("serviceCIDR", usual.services[0]),
+        "nodeCIDR": spec.network("nodeCIDR", usual.nodes[0]),
+        "loadBalancerCIDR": spec.network("loadBalancerCIDR", usual.load_balancers[0]),
     }
-    usual_length = usual.node_pod_prefix_lengths[0] if given["podCIDR"] is None else 24
+    usual_length = usual.node_pod_prefix_lengths[0] if spec.raw.get("podCIDR") is None else 24
     length = spec.integer("nodePodPrefixLength", usual_length, SHORTEST, LONGEST)
-    _check_overlaps(spec, networks)
-    pods, services, node_network = (networks[name] for name in ("podCIDR", "serviceCIDR", "nodeCIDR"))
+    outside, addresses, names = parse_outside(spec)
+    known = [(name, network) for name, network in networks.items() if network is not None]
+    _check_overlaps(spec, [*known, ("outside.cidr", outside)])
+    check_addresses(spec, outside, addresses, known)
+    pods, services, node_network, load_balancers = networks.values()
     if pods is not None:
         _check_pods(spec, pods, length, nodes)
-    if node_network is not None and capacity(node_network) < len(nodes) + 1:
-        needed = f"{len(nodes)} nodes and their gateway need {len(nodes) + 1}"
+    if services is not None and services.num_addresses <= DNS_NUMBER:
+        needed = f"the cluster's DNS server has the address of number {DNS_NUMBER}"
+        spec.wrong("serviceCIDR", f"{services} has {services.num_addresses} addresses; {needed}")
+    if node_network is not None and capacity(node_network) < len(nodes) + BESIDE_NODES:
+        needed = f"{len(nodes)} nodes, their gateway and the control plane need {len(nodes) + BESIDE_NODES}"
         spec.wrong("nodeCIDR", f"{node_network} has {capacity(node_network)} addresses; {needed}")
     return Ranges(
-        (pods or usual.pods[0],), (length,), (services or usual.services[0],), (node_network or usual.nodes[0],)
+        (pods or usual.pods[0],),
+        (length,),
+        (services or usual.services[0],),
+        (node_network or usual.nodes[0],),
+        (load_balancers or usual.load_balancers[0],),
+        Outside((outside,), tuple(addresses.values()), tuple(names.items())),
     )
 
 
@@ -76,23 +105,12 @@ def _default_prefix_length(pods: IPNetwork, nodes: int) -> int:
 def _node_network(nodes: Sequence[NodeSpec]) -> IPNetwork:
     """A /24, or larger where more nodes want an address."""
     candidates = (parse_network(f"{NODE_NETWORK}/{length}") for length in range(24, 15, -1))
-    return next(network for network in candidates if capacity(network) >= len(nodes) + 1)
+    return next(network for network in candidates if capacity(network) >= len(nodes) + BESIDE_NODES)
 
 
-def _parse(spec: Fields, name: str, text: str | None, usual: IPNetwork) -> IPNetwork | None:
-    """The range; the usual one where none is given; None, with a problem, where it is wrong."""
-    if text is None:
-        return usual
-    try:
-        return parse_network(text)
-    except ValueError as error:
-        spec.wrong(name, str(error))
-        return None
-
-
-def _check_overlaps(spec: Fields, networks: dict[str, IPNetwork | None]) -> None:
-    for (one, first), (other, second) in combinations(networks.items(), 2):
-        if first is not None and second is not None and first.overlaps(second):
+def _check_overlaps(spec: Fields, networks: Sequence[tuple[str, IPNetwork]]) -> None:
+    for (one, first), (other, second) in combinations(networks, 2):
+        if first.overlaps(second):
             spec.wrong(other, f"{second} overlaps {spec.at(one)} {first}")
 
 

@@ -7,36 +7,32 @@ but the name has a default; `parse` reports every problem at once, and what it r
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from k8sshim.cluster import CLUSTER_API_VERSION
+from k8sshim.cluster import CLUSTER_API_VERSION, NODE_PORTS
 from k8sshim.errors import BadInput
 from k8sshim.objects import Raw, Taint
 
+from .attachment import parse_fabric
+from .fabric_spec import SINGLE, Fabric
+from .failure_spec import USUAL_FAILOVER, USUAL_LEASE, Failover, NodeLease, parse_failover, parse_lease
 from .fields import Fields, Problems
+from .link_spec import MTU_RANGE, USUAL_LINKS, Links, LinkSpec, check_link, parse_links
+from .network_spec import USUAL_NETWORK, NetworkSpec, parse_network, parse_offload, too_small
 from .nodes import MAX_NODES, NodeSpec, default_nodes, parse_nodes
 from .ranges import Ranges, default_ranges, parse_ranges
+from .services import USUAL_DNS, Dns, parse_dns, parse_node_ports
 
-SHAPES = ("single", "leaf-spine")
 DATAPATHS = ("auto", "kernel", "userspace")
 PLACEMENTS = ("auto", "shared", "per-node")
 DEFAULT_NODES = 3
 PODS_PER_NODE = 10  # expected where the description does not say
-MAX_LEAVES, MAX_SPINES = 100, 64
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 METADATA = ("labels", "annotations", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 
 __all__ = ["ClusterSpec", "Fabric", "NodeSpec", "Ranges", "Taint", "default", "parse", "to_raw"]
-
-
-@dataclass(frozen=True)
-class Fabric:
-    """How node bridges are joined: by one switch, or by leaves that each know every spine."""
-
-    shape: str = "single"
-    leaves: int = 0  # 0 for the shape `single`
-    spines: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,15 +42,44 @@ class ClusterSpec:
     name: str
     nodes: tuple[NodeSpec, ...]
     ranges: Ranges
-    fabric: Fabric = Fabric()
+    fabric: Fabric = SINGLE
     datapath: str = "auto"  # auto, kernel or userspace
     bridge_placement: str | int = "auto"  # auto, shared, per-node, or the number of nodes that share an ovs-vswitchd
     expected_pods: int = DEFAULT_NODES * PODS_PER_NODE  # in the whole cluster: what `auto` places bridges for
-    mtu: int = 1500  # of every link, in bytes
+    mtu: int = 1500  # bytes: of nodes, hosts and every link that does not say otherwise
+    links: Links = USUAL_LINKS
+    network: NetworkSpec = USUAL_NETWORK
+    offload: bool = (
+        True  # whether segments and checksums are left to devices: they are too large for a link's bandwidth
+    )
+    node_ports: tuple[int, int] = NODE_PORTS  # the first and the last
+    dns: Dns = USUAL_DNS
+    failover: Failover = USUAL_FAILOVER
+    node_lease: NodeLease = USUAL_LEASE
 
     def expecting(self, pods: int) -> ClusterSpec:
         """The same cluster, for at least this many pods: bridges are placed for them."""
         return replace(self, expected_pods=max(self.expected_pods, pods))
+
+    @property
+    def own_links(self) -> Iterator[tuple[str, LinkSpec]]:
+        """What is said of links, each with its field."""
+        yield "links", self.links.usual
+        for index, link in enumerate(self.fabric.link_specs):
+            yield f"fabric.links[{index}]", link
+        for index, node in enumerate(self.nodes):
+            for place, link in enumerate(node.uplink_specs):
+                yield f"nodes[{index}].uplinks[{place}]", link
+
+    @property
+    def carried(self) -> int:
+        """The largest packet of a pod, in bytes, that crosses links as they usually are: what pods have by default."""
+        return min(self.mtu, self.links.usual.mtu or self.mtu) - self.network.overhead(self.ranges.nodes)
+
+    @property
+    def pod_mtu(self) -> int:
+        """Bytes."""
+        return self.network.pod_mtu or self.carried
 
 
 def default(name: str) -> ClusterSpec:
@@ -86,15 +111,20 @@ def to_raw(spec: ClusterSpec) -> Raw:
     """The object that parses back to this spec."""
     body: Raw = {
         "nodes": [node.to_raw() for node in spec.nodes],
-        "fabric": {"shape": spec.fabric.shape},
+        "fabric": spec.fabric.to_raw(),
         **spec.ranges.to_raw(),
         "datapath": spec.datapath,
         "bridgePlacement": spec.bridge_placement,
         "expectedPods": spec.expected_pods,
         "mtu": spec.mtu,
+        "links": spec.links.to_raw(),
+        "network": spec.network.to_raw(),
+        "offload": "on" if spec.offload else "off",
+        "nodePortRange": "-".join(map(str, spec.node_ports)),
+        "dns": spec.dns.to_raw(),
+        "failover": spec.failover.to_raw(),
+        "nodeLease": spec.node_lease.to_raw(),
     }
-    if spec.fabric.shape == "leaf-spine":
-        body["fabric"] |= {"leaves": spec.fabric.leaves, "spines": spec.fabric.spines}
     return {"apiVersion": CLUSTER_API_VERSION, "kind": "Cluster", "metadata": {"name": spec.name}, "spec": body}
 
 
@@ -127,40 +157,33 @@ def _check_metadata(metadata: Fields) -> None:
 
 def _parse_spec(spec: Fields, name: str) -> ClusterSpec:
     nodes = parse_nodes(spec, DEFAULT_NODES)
+    links = parse_links(spec)
     parsed = ClusterSpec(
         name=name,
         nodes=nodes,
         ranges=parse_ranges(spec, nodes),
-        fabric=_parse_fabric(_fabric_fields(spec), len(nodes)),
+        fabric=parse_fabric(spec, nodes),
         datapath=spec.choice("datapath", DATAPATHS, "auto"),
         bridge_placement=_parse_placement(spec),
         expected_pods=spec.integer("expectedPods", len(nodes) * PODS_PER_NODE, 0, 100_000),
-        mtu=spec.integer("mtu", 1500, 576, 9000),
+        mtu=spec.integer("mtu", links.usual.mtu or 1500, *MTU_RANGE),
+        links=links,
+        network=parse_network(spec),
+        node_ports=parse_node_ports(spec),
+        dns=parse_dns(spec),
+        failover=parse_failover(spec),
+        node_lease=parse_lease(spec, len(nodes)),
     )
+    held = any(link.bandwidth_mbit for _, link in parsed.own_links)
+    parsed = replace(parsed, offload=parse_offload(spec, usual=not held))
     spec.close()
+    for field, link in parsed.own_links if not spec.problems.found else ():
+        check_link(spec, field, link, links)
+    if links.kind == "patch" and parsed.bridge_placement not in ("auto", "shared"):
+        spec.wrong("links.kind", "patch ports join bridges of one ovs-vswitchd: bridgePlacement must be shared")
+    if wrong := too_small(parsed.pod_mtu, parsed.ranges.pods):
+        spec.wrong("network.podMtu" if parsed.network.pod_mtu else "mtu", f"MTU of pods: {wrong}")
     return parsed
-
-
-def _fabric_fields(spec: Fields) -> Fields:
-    """The field `fabric`, which may be the shape alone."""
-    value = spec.take("fabric")
-    if value is None or isinstance(value, str):
-        value = {"shape": value}
-    return Fields(value, spec.at("fabric"), spec.problems)
-
-
-def _parse_fabric(fabric: Fields, nodes: int) -> Fabric:
-    shape = fabric.choice("shape", SHAPES, "single")
-    if shape == "single":
-        for field in ("leaves", "spines"):
-            if fabric.take(field) is not None:
-                fabric.wrong(field, "has a meaning for the shape leaf-spine alone")
-        fabric.close()
-        return Fabric(shape)
-    leaves = fabric.integer("leaves", min(max(2, -(-nodes // 16)), MAX_LEAVES), 1, MAX_LEAVES)
-    spines = fabric.integer("spines", 2, 1, MAX_SPINES)
-    fabric.close()
-    return Fabric(shape, leaves, spines)
 
 
 def _parse_placement(spec: Fields) -> str | int:

@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 NETNS = Path("/run/netns")
@@ -18,8 +19,18 @@ MS_BIND = 0x1000
 MNT_DETACH = 2
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 SIOCETHTOOL = 0x8946
-ETHTOOL_SET = {"tx": 0x17, "tso": 0x1F, "gso": 0x24}  # offloads by the names of `ethtool -K`
+ETHTOOL_SET = {"tx": 0x17, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}  # offloads by the names of `ethtool -K`
 
+# Every ICMP error is answered (a lab shows them), no packet is refused by where it came in, what a router says of small
+# MTUs is believed, and no interface speaks IPv6 before it has an address: a bridge is not to be filled with
+# solicitations.
+SYSCTLS = {
+    "net/ipv4/icmp_ratelimit": "0",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    "net/ipv4/route/min_pmtu": "68",
+    "net/ipv6/conf/default/disable_ipv6": "1",
+}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -50,6 +61,22 @@ def leave() -> None:
     _call("unshare", CLONE_NEWNET)
 
 
+def create_namespace(name: str, sysctls: Mapping[str, str]) -> None:
+    """A new named namespace, loopback up; made in a thread of its own, so that the caller stays where it is.
+
+    Raises FileExistsError.
+    """
+
+    def make() -> None:
+        leave()
+        write_sysctls(sysctls)
+        set_up("lo")
+        name_namespace(OWN, name)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(make).result()
+
+
 def name_namespace(source: Path, name: str) -> None:
     """Binds a namespace to a name, as `ip netns` does. Raises FileExistsError."""
     NETNS.mkdir(parents=True, exist_ok=True)
@@ -68,16 +95,17 @@ def unname_namespace(name: str) -> None:
     path(name).unlink()
 
 
-def set_up(interface: str) -> None:
-    """Brings an interface of the thread's namespace up."""
+def set_up(interface: str, up: bool = True) -> None:
+    """Brings an interface of the thread's namespace up, or down."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         request = struct.pack("16sH22x", interface.encode(), 0)
         flags = struct.unpack_from("16xH", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[0]
-        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH22x", interface.encode(), flags | IFF_UP))
+        wanted = flags | IFF_UP if up else flags & ~IFF_UP
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH22x", interface.encode(), wanted))
 
 
 def set_offload(interface: str, feature: str, on: bool) -> None:
-    """`ethtool -K INTERFACE FEATURE on|off` in the thread's namespace; the feature is tx, tso or gso."""
+    """`ethtool -K INTERFACE FEATURE on|off` in the thread's namespace; the feature is tx, tso, gso or gro."""
     value = ctypes.create_string_buffer(struct.pack("II", ETHTOOL_SET[feature], on))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, SIOCETHTOOL, struct.pack("16sP16x", interface.encode(), ctypes.addressof(value)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from k8sshim.errors import PodwireError
 
 TRANSACTION_TIMEOUT_S = 60
+DAEMONS = ("ovs-vswitchd", "ovsdb-server")
 
 
 def vsctl(database: Path, *arguments: str) -> str:

@@ -1,20 +1,39 @@
 """Every connection is looked up, so that what was translated is translated back, and remembered on its first packet.
 
 The controller's own packets (ICMP errors) pass even where they belong to no connection that conntrack knows.
+
+What ends a TCP connection begins none, as in Linux (`tcp_conntracks` of nf_conntrack_proto_tcp.c). Open vSwitch would
+take a late reset for the first packet of a connection the other way round, and what it had been an answer to for an
+answer, which policies do not judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.actions import Ct, Goto, Nat
-from controller.flows import IP, Fields, Flow, Owner
+from controller.actions import Ct, Goto, Move, Nat, load
+from controller.features.exemptions import PAST_POLICY
+from controller.flows import IP, TCP, Fields, Flow, Owner
 from controller.intents import Bridge
-from controller.marks import ENDPOINT, HAIRPIN, SOURCE, ZONE, Feature, Priority, Source
-from controller.tables import CONNTRACK, CONNTRACK_COMMIT, CONNTRACK_STATE, OUTPUT, ROUTING
+from controller.marks import (
+    ENDPOINT,
+    MASQUERADE,
+    MASQUERADED,
+    SOURCE,
+    SOURCE_TRANSLATED,
+    TRANSLATED,
+    ZONE,
+    Endpoint,
+    Feature,
+    Priority,
+    Source,
+)
+from controller.tables import CONNTRACK, CONNTRACK_COMMIT, CONNTRACK_STATE, EGRESS_ADMIN, OUTPUT
 
 FEATURE = Feature.CONNTRACK
-NEW, KNOWN, INVALID = "+trk+new", "+trk-new", "+trk+inv"
+ENDS = ("0x1/0x1", "0x4/0x4")  # FIN, RST
+NEW, KNOWN, INVALID = "+trk+new", "+trk-new-rpl-rel", "+trk+inv"
+ANSWER, RELATED = "+trk-new+rpl", "+trk-new-rpl+rel"
 
 
 def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
@@ -24,14 +43,25 @@ def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
     look_up = Ct(ZONE.name, table=CONNTRACK_STATE, nat=Nat("known"))
     yield owner.flow(CONNTRACK, Priority.FALLBACK, {"eth_type": IP}, look_up)
     yield from _states(owner)
-    fields: Fields = {"eth_type": IP, "ct_state": NEW, ENDPOINT.name: 0, HAIRPIN.name: 0}
+    fields: Fields = {"eth_type": IP, "ct_state": NEW, ENDPOINT.name: 0, SOURCE_TRANSLATED.name: 0}
     yield owner.flow(CONNTRACK_COMMIT, Priority.NORMAL, fields, Ct(ZONE.name, commit=True), Goto(OUTPUT))
 
 
 def _states(owner: Owner) -> Iterator[Flow]:
-    """New connections of pods and nodes go on to the next stage; known ones have been through what they skip here."""
-    yield owner.flow(CONNTRACK_STATE, Priority.FIRST, {SOURCE.name: Source.CONTROLLER}, Goto(ROUTING))
+    """New connections go on to the next stage; known ones have an endpoint, and policies judge them anew.
+
+    A packet that follows the first before any answer counts as new, though it has been translated already.
+    """
+    seen_as = Move(MASQUERADED.name, MASQUERADE.name)
+    answered = (seen_as, *PAST_POLICY)
+    yield owner.flow(CONNTRACK_STATE, Priority.FIRST, {SOURCE.name: Source.CONTROLLER}, *PAST_POLICY)
     yield owner.flow(CONNTRACK_STATE, Priority.SPECIFIC, {"eth_type": IP, "ct_state": INVALID})
-    yield owner.flow(CONNTRACK_STATE, Priority.NORMAL, {"eth_type": IP, "ct_state": KNOWN}, Goto(ROUTING))
-    new: Fields = {"eth_type": IP, "ct_state": NEW, SOURCE.name: Source.UPLINK}
-    yield owner.flow(CONNTRACK_STATE, Priority.NORMAL, new, Goto(ROUTING))
+    for flag in ENDS:
+        ended: Fields = {"eth_type": IP, "ip_proto": TCP, "ct_state": NEW, "tcp_flags_nxm": flag}
+        yield owner.flow(CONNTRACK_STATE, Priority.STRICT, ended)
+    yield owner.flow(CONNTRACK_STATE, Priority.NORMAL, {"eth_type": IP, "ct_state": KNOWN}, seen_as, Goto(EGRESS_ADMIN))
+    for state in (ANSWER, RELATED):
+        yield owner.flow(CONNTRACK_STATE, Priority.NORMAL, {"eth_type": IP, "ct_state": state}, *answered)
+    again: Fields = {"eth_type": IP, "ct_state": NEW, TRANSLATED.name: 1}
+    chosen = load(ENDPOINT, Endpoint.CHOSEN)
+    yield owner.flow(CONNTRACK_STATE, Priority.SPECIFIC, again, chosen, seen_as, Goto(EGRESS_ADMIN))

@@ -1,6 +1,7 @@
 """Sends packets out. Open vSwitch drops what would leave by the port that it came in by, unless that is forgotten.
 
-What a pod sends to itself through a Service has to leave so; what came from the fabric must not go back there.
+What a pod sends to itself through a Service has to leave so, and what outside clients and their endpoints elsewhere
+send one another. Nothing else that came from the fabric may go back there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from controller.actions import OutputMark, SetField
 from controller.flows import Flow, Owner
 from controller.intents import Bridge
-from controller.marks import OUT_PORT, SOURCE, Feature, Priority, Source
+from controller.marks import MASQUERADE, OUT_PORT, SOURCE, Feature, Priority, Source
 from controller.tables import OUTPUT
 
 FEATURE = Feature.OUTPUT
@@ -22,4 +23,5 @@ def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
         return
     out = OutputMark(OUT_PORT.name)
     yield owner.flow(OUTPUT, Priority.SPECIFIC, {SOURCE.name: Source.UPLINK}, out)
+    yield owner.flow(OUTPUT, Priority.FIRST, {MASQUERADE.name: 1}, SetField("in_port", 0), out)
     yield owner.flow(OUTPUT, Priority.NORMAL, {}, SetField("in_port", 0), out)

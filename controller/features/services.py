@@ -1,23 +1,27 @@
-"""ClusterIP Services: a new connection gets one of the ready endpoints and is translated to it for its whole life.
+"""Services: a new connection gets one of the endpoints that may answer it, and is translated to it for its whole life.
 
-A select group puts the choice into registers; EndpointDnat has a flow for each endpoint that the choice can name. Where
-there is no endpoint, and on ports that the Service does not declare, the connection is translated to a closed port of
-the client's own node, whose kernel refuses it as kernels do: a TCP reset, an ICMP port unreachable for UDP. That comes
-back translated, so it seems to come from the Service, and no controller is needed for it.
+The front end that it asked names a choice of endpoints; balancing puts one of them into registers; EndpointDnat has a
+flow for each that can be chosen. Where there is none, and on ports that the Service does not declare, the connection is
+translated to a closed port of the client's own node, whose kernel refuses it as kernels do: a TCP reset, an ICMP port
+unreachable for UDP. That comes back translated, so it seems to come from the Service, and no controller is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.actions import Actions, Ct, Goto, Nat, Resubmit, SetField, ToGroup, load
-from controller.flows import IP, PORT_FIELDS, PROTOCOLS, Fields, Flow, Group, Owner
-from controller.intents import Backend, Refusal, VirtualAddress, VirtualPort
+from controller.actions import Actions, Ct, Goto, Move, Nat, Resubmit, load
+from controller.flows import IP, PORT_FIELDS, PROTOCOLS, Fields, Flow, Owner
+from controller.intents import Bridge, Refusal
 from controller.marks import (
     ENDPOINT,
     ENDPOINT_IPV4,
     ENDPOINT_PORT,
+    MASQUERADE,
+    MASQUERADED,
+    OUTSIDE,
     REFUSED_PORT,
+    SERVICE_LABEL,
     SERVICE_PORT,
     TRANSLATED,
     ZONE,
@@ -25,33 +29,62 @@ from controller.marks import (
     Feature,
     Priority,
 )
-from controller.tables import EGRESS_POLICY, ENDPOINT_DNAT, ROUTING, SERVICE_LOAD_BALANCING
+from controller.services import Backend, Choice, ClosedPort, FrontEnd, VirtualAddress
+from controller.tables import (
+    EGRESS_ADMIN,
+    ENDPOINT_DNAT,
+    ROUTING,
+    SERVICE_AFFINITY,
+    SERVICE_FRONT_END,
+    SERVICE_LOAD_BALANCING,
+)
+from controller.translation import asked
 
 FEATURE = Feature.SERVICES
 REFUSE: Actions = (load(ENDPOINT, Endpoint.REFUSED), Goto(ENDPOINT_DNAT))
 
 
-def virtual_port(port: VirtualPort, owner: Owner) -> Iterator[Flow | Group]:
-    """One port of one Service."""
-    protocol = PROTOCOLS[port.protocol]
-    fields: Fields = {
-        "eth_type": IP, "ip_proto": protocol, "ipv4_dst": port.address, PORT_FIELDS[protocol]: port.port,
-    }  # fmt: skip
-    if not port.backends:
-        yield owner.flow(SERVICE_LOAD_BALANCING, Priority.SPECIFIC, fields, *REFUSE)
-        return
-    choose = (load(SERVICE_PORT, port.group), ToGroup(port.group))
-    yield owner.flow(SERVICE_LOAD_BALANCING, Priority.SPECIFIC, fields, *choose)
-    yield owner.group(port.group, tuple(map(_choice, port.backends)))
-    for backend in port.backends:
-        yield _translation(port, backend, protocol, owner)
+def front_end(one: FrontEnd, owner: Owner) -> Iterator[Flow]:
+    """What is asked, and by whom: to the choice that answers."""
+    clients: Fields = {"ipv4_src": one.clients} if one.clients else {}
+    outside: Fields = {OUTSIDE.name: 1} if one.outside_only else {}
+    priority = Priority.FIRST if one.outside_only else Priority.SPECIFIC
+    seen_as = (Move(OUTSIDE.name, MASQUERADE.name),) if one.masquerade else ()
+    fields = {**asked(one.address, one.protocol, one.port), **clients, **outside}
+    choice = load(SERVICE_PORT, one.choice)
+    yield owner.flow(SERVICE_FRONT_END, priority, fields, choice, *seen_as, Goto(SERVICE_AFFINITY))
+
+
+def closed_port(one: ClosedPort, owner: Owner) -> Iterator[Flow]:
+    """Who is in none of the ranges is dropped."""
+    yield owner.flow(SERVICE_FRONT_END, Priority.NORMAL, asked(one.address, one.protocol, one.port))
 
 
 def virtual_address(one: VirtualAddress, owner: Owner) -> Iterator[Flow]:
     """Ports that the Service does not declare."""
     for protocol in PROTOCOLS.values():
         fields: Fields = {"eth_type": IP, "ip_proto": protocol, "ipv4_dst": one.address}
-        yield owner.flow(SERVICE_LOAD_BALANCING, Priority.FALLBACK, fields, *REFUSE)
+        yield owner.flow(SERVICE_FRONT_END, Priority.FALLBACK, fields, *REFUSE)
+
+
+def choice(one: Choice, owner: Owner) -> Iterator[Flow]:
+    """The translation to each endpoint that may answer; where there is none, refusal."""
+    if not one.backends:
+        fields: Fields = {SERVICE_PORT.name: one.number}
+        yield owner.flow(SERVICE_LOAD_BALANCING, Priority.SPECIFIC, fields, *(REFUSE if one.refused else ()))
+    for backend in one.backends:
+        yield _translation(one, backend, owner)
+    for backend in one.asked_directly:
+        yield _as_it_is(one, backend, owner)
+
+
+def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
+    """An endpoint was chosen (by affinity, say) that is none any more: another is."""
+    if one.fabric:
+        return
+    gone: Fields = {"eth_type": IP, ENDPOINT.name: Endpoint.CHOSEN}
+    again = (load(ENDPOINT, 0), Resubmit(SERVICE_LOAD_BALANCING))
+    yield owner.flow(ENDPOINT_DNAT, Priority.FALLBACK, gone, *again)
 
 
 def refusal(one: Refusal, owner: Owner) -> Iterator[Flow]:
@@ -61,21 +94,31 @@ def refusal(one: Refusal, owner: Owner) -> Iterator[Flow]:
     yield owner.flow(ENDPOINT_DNAT, Priority.NORMAL, {"eth_type": IP, ENDPOINT.name: Endpoint.REFUSED}, refuse)
 
 
-def _choice(backend: Backend) -> Actions:
-    return (
-        load(ENDPOINT, Endpoint.CHOSEN),
-        SetField(ENDPOINT_IPV4.name, backend.address),
-        load(ENDPOINT_PORT, backend.port),
-        Resubmit(ENDPOINT_DNAT),
-    )
+def _translation(one: Choice, backend: Backend, owner: Owner) -> Flow:
+    """Only while the register holds this choice: two Services may share an endpoint, each has its own flow."""
+    to = Nat("dst", backend.address, backend.port)
+    return owner.flow(ENDPOINT_DNAT, Priority.SPECIFIC, _chosen(one, backend), _commit(one, to))
 
 
-def _translation(port: VirtualPort, backend: Backend, protocol: int, owner: Owner) -> Flow:
-    """Only while the register holds this Service port: two Services may share an endpoint, each has its own flow."""
-    fields: Fields = {
-        "eth_type": IP, "ip_proto": protocol, SERVICE_PORT.name: port.group,
+def _as_it_is(one: Choice, backend: Backend, owner: Owner) -> Flow:
+    """What was asked is the endpoint: Open vSwitch 3.1 ends in an assertion after a translation to the same."""
+    own: Fields = {"ipv4_dst": backend.address, PORT_FIELDS[PROTOCOLS[one.protocol]]: backend.port}
+    return owner.flow(ENDPOINT_DNAT, Priority.FIRST, {**_chosen(one, backend), **own}, _commit(one, None))
+
+
+def _chosen(one: Choice, backend: Backend) -> Fields:
+    return {
+        "eth_type": IP, "ip_proto": PROTOCOLS[one.protocol], SERVICE_PORT.name: one.number,
         ENDPOINT_IPV4.name: backend.address, ENDPOINT_PORT.name: backend.port,
     }  # fmt: skip
-    nat = Nat("dst", backend.address, backend.port)
-    translate = Ct(ZONE.name, commit=True, nat=nat, load=((TRANSLATED.name, 1),), table=EGRESS_POLICY)
-    return owner.flow(ENDPOINT_DNAT, Priority.SPECIFIC, fields, translate)
+
+
+def _commit(one: Choice, nat: Nat | None) -> Ct:
+    return Ct(
+        ZONE.name,
+        commit=True,
+        nat=nat,
+        load=((TRANSLATED.name, 1), (SERVICE_LABEL.name, one.label)),
+        move=(Move(MASQUERADE.name, MASQUERADED.name),),
+        table=EGRESS_ADMIN,
+    )

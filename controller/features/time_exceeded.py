@@ -18,6 +18,6 @@ FEATURE = Feature.TIME_EXCEEDED
 
 def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
     """A TTL of 0 or 1 is not enough to be routed."""
-    table = FABRIC_ROUTING if one.fabric else CONNTRACK
+    table, priority = (FABRIC_ROUTING, Priority.FIRST) if one.fabric else (CONNTRACK, Priority.SPECIFIC)
     for ttl in (0, 1):
-        yield owner.flow(table, Priority.SPECIFIC, {"eth_type": IP, "nw_ttl": ttl}, ToController())
+        yield owner.flow(table, priority, {"eth_type": IP, "nw_ttl": ttl}, ToController())

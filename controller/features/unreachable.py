@@ -8,16 +8,17 @@ from controller.actions import ToController
 from controller.flows import IP, Flow, Owner
 from controller.intents import Bridge
 from controller.marks import Feature, Priority
-from controller.tables import ROUTING
+from controller.tables import FABRIC_ROUTING, ROUTING
 
 FEATURE = Feature.UNREACHABLE
 NEVER_ANSWERED = ("224.0.0.0/4", "255.255.255.255")  # RFC 1122, 3.2.2: no errors about multicast and broadcast
 
 
 def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
-    """Node bridges alone: a fabric switch gets only what a node bridge knew the way of."""
-    if one.fabric:
+    """Where packets enter the network: the other switches get only what somebody before them knew the way of."""
+    if one.fabric and not one.border:
         return
-    yield owner.flow(ROUTING, Priority.FALLBACK, {"eth_type": IP}, ToController())
+    table = FABRIC_ROUTING if one.fabric else ROUTING
+    yield owner.flow(table, Priority.FALLBACK, {"eth_type": IP}, ToController())
     for addresses in NEVER_ANSWERED:
-        yield owner.flow(ROUTING, Priority.FIRST, {"eth_type": IP, "ipv4_dst": addresses})
+        yield owner.flow(table, Priority.SPECIFIC, {"eth_type": IP, "ipv4_dst": addresses})

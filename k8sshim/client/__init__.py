@@ -4,6 +4,9 @@ from k8sshim.client.connection import Client
 from k8sshim.client.failures import Absent, Expired, Unreachable
 from k8sshim.client.informer import Added, Deleted, Event, Handler, Informer, Modified, Synced
 from k8sshim.client.resources import (
+    ADMIN_NETWORK_POLICIES,
+    BASELINE_ADMIN_NETWORK_POLICIES,
+    CLUSTER_NETWORK_POLICIES,
     CLUSTERS,
     CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
@@ -12,6 +15,7 @@ from k8sshim.client.resources import (
     ENDPOINT_SLICES,
     ENDPOINTS,
     EVENTS,
+    LEASES,
     NAMESPACES,
     NETWORK_POLICIES,
     NODES,
@@ -23,11 +27,15 @@ from k8sshim.client.resources import (
     STATEFUL_SETS,
     Resource,
     resource_for,
+    token_of,
 )
 from k8sshim.client.watch import Watch
 
 __all__ = [
+    "ADMIN_NETWORK_POLICIES",
+    "BASELINE_ADMIN_NETWORK_POLICIES",
     "CLUSTERS",
+    "CLUSTER_NETWORK_POLICIES",
     "CONFIG_MAPS",
     "CUSTOM_RESOURCE_DEFINITIONS",
     "DAEMON_SETS",
@@ -35,6 +43,7 @@ __all__ = [
     "ENDPOINTS",
     "ENDPOINT_SLICES",
     "EVENTS",
+    "LEASES",
     "NAMESPACES",
     "NETWORK_POLICIES",
     "NODES",
@@ -58,4 +67,5 @@ __all__ = [
     "Unreachable",
     "Watch",
     "resource_for",
+    "token_of",
 ]

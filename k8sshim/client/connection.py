@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx2 as httpx
 from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
+from lightkube.core.exceptions import ConfigError
 from lightkube.types import PatchType
 
 from k8sshim.client import failures
@@ -32,10 +33,10 @@ _STRATEGIES = {"merge": PatchType.MERGE, "strategic": PatchType.STRATEGIC, "json
 
 
 class Client:
-    """The API server that a kubeconfig names."""
+    """The API server that a kubeconfig names; without one, that of the cluster whose pod this runs in."""
 
-    def __init__(self, kubeconfig: Path) -> None:
-        config = _config(kubeconfig)
+    def __init__(self, kubeconfig: Path | None) -> None:
+        config = _config(kubeconfig) if kubeconfig else _config_of_pod()
         self.url = config.cluster.server
         # Not of the environment: a proxy that stands there is meant for the Internet, not for the lab.
         parameters = client_adapter.ConnectionParams(timeout=httpx.Timeout(TIMEOUT_S), trust_env=False)
@@ -176,4 +177,14 @@ def _config(kubeconfig: Path) -> SingleConfig:
         raise BadInput.of(f"cannot be used as a kubeconfig: {reason}", file=str(kubeconfig)) from error
     if config is None or config.user is None:
         raise BadInput.of("names no user for its current context", file=str(kubeconfig))
+    return config
+
+
+def _config_of_pod() -> SingleConfig:
+    """What a ServiceAccount's token is mounted for: it is read anew when the server no longer takes it."""
+    try:
+        config = KubeConfig.from_service_account().get()
+    except (ConfigError, OSError, KeyError) as error:
+        raise BadInput.of(f"no kubeconfig, and no ServiceAccount's token of a pod: {error}") from error
+    assert config is not None  # it names its own context
     return config

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from k8sshim.errors import BadInput, Conflict, PodwireError
+from k8sshim.errors import BadInput, Conflict, PodwireError, Problem
 from k8sshim.objects import Raw
 
 
@@ -53,7 +53,12 @@ def of_answer(code: int, content: bytes) -> PodwireError:
 
 
 def of_status(code: int, status: Raw) -> PodwireError:
-    """A Status object as one of podwire's errors, its message as it came."""
+    """A Status object as one of podwire's errors: each field that it blames, or its message as it came."""
+    details = status.get("details") or {}
+    if code == HTTPStatus.UNPROCESSABLE_ENTITY and details.get("causes"):
+        name = f"{details.get('kind', '')} {details.get('name', '')}".strip()
+        causes = details["causes"]
+        return BadInput(*(Problem(str(c.get("message")), object=name, field=str(c.get("field") or "")) for c in causes))
     message = " ".join(str(status.get("message") or f"the API server answered {code}").split())
     if code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
         return BadInput.of(message)

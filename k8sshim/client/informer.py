@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from k8sshim.client.connection import Client
-from k8sshim.client.failures import Expired
+from k8sshim.client.failures import Absent, Expired
 from k8sshim.client.resources import Resource
 from k8sshim.client.watch import Watch
 from k8sshim.errors import PodwireError
@@ -55,6 +55,7 @@ class Synced:
 Event: TypeAlias = Added | Modified | Deleted | Synced
 Handler = Callable[[Event], None]
 Spawn = Callable[[Callable[[], None]], object]
+Transform = Callable[[Raw], Raw]
 
 
 def spawn_thread(run: Callable[[], None]) -> None:
@@ -67,7 +68,8 @@ class Informer:
 
     `cache` holds the objects as last reported (already changed when the handler is called); other threads may look keys
     up in it, and iterate over `list(informer.cache.items())`. `spawn` starts the thread; the OpenFlow controller passes
-    its framework's.
+    its framework's. `transform` says what is kept of an object and handed on: its metadata's name, namespace, uid and
+    resourceVersion must be among it.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Informer:
         label_selector: str = "",
         namespace: str | None = None,
         spawn: Spawn = spawn_thread,
+        transform: Transform = lambda raw: raw,
     ) -> None:
         self.cache: dict[Key, Raw] = {}
         self.synced = threading.Event()
@@ -90,6 +93,7 @@ class Informer:
         self._labels = label_selector
         self._namespace = namespace
         self._spawn = spawn
+        self._transform = transform
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._watch: Watch | None = None
@@ -125,9 +129,19 @@ class Informer:
             self._follow()
         except Expired:
             self._version = ""
+        except Absent:
+            self._is_not_served()
         except PodwireError as error:
             log.warning("%s: %s; trying again in %.2f s", self._resource.plural, error, self._pause_s)
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _is_not_served(self) -> None:
+        """Another API server may not have the kind, or not yet: until it has, there are no objects of it."""
+        if not self.synced.is_set():
+            log.info("%s: not served here", self._resource.plural)
+            self._report(Synced())
+            self.synced.set()
+        self._pause_s = _LONGEST_PAUSE_S
 
     def _list(self) -> None:
         items, version = self._client.list(self._resource, self._namespace, self._labels, fields=self._fields)
@@ -162,6 +176,7 @@ class Informer:
             old = None
         if old is not None and _version(old) == _version(raw):
             return
+        raw = self._transform(raw)
         self.cache[key] = raw
         self._report(Added(raw) if old is None else Modified(raw, old))
 

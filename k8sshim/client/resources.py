@@ -40,6 +40,11 @@ def resource_for(api_version: str, kind: str) -> Resource:
     return Resource(api_version, kind, entry.plural, entry.namespaced)
 
 
+def token_of(service_account: str) -> Resource:
+    """Where a ServiceAccount's tokens are had: by creating a TokenRequest in its namespace."""
+    return Resource("v1", "TokenRequest", f"{SERVICE_ACCOUNTS.plural}/{quote(service_account, safe='')}/token", True)
+
+
 CONFIG_MAPS = resource_for("v1", "ConfigMap")
 ENDPOINTS = resource_for("v1", "Endpoints")
 EVENTS = resource_for("v1", "Event")
@@ -53,7 +58,11 @@ DAEMON_SETS = resource_for("apps/v1", "DaemonSet")
 DEPLOYMENTS = resource_for("apps/v1", "Deployment")
 REPLICA_SETS = resource_for("apps/v1", "ReplicaSet")
 STATEFUL_SETS = resource_for("apps/v1", "StatefulSet")
+LEASES = resource_for("coordination.k8s.io/v1", "Lease")
 ENDPOINT_SLICES = resource_for("discovery.k8s.io/v1", "EndpointSlice")
 NETWORK_POLICIES = resource_for("networking.k8s.io/v1", "NetworkPolicy")
+ADMIN_NETWORK_POLICIES = resource_for(f"{kinds.POLICY_GROUP}/v1alpha1", "AdminNetworkPolicy")
+BASELINE_ADMIN_NETWORK_POLICIES = resource_for(f"{kinds.POLICY_GROUP}/v1alpha1", "BaselineAdminNetworkPolicy")
+CLUSTER_NETWORK_POLICIES = resource_for(f"{kinds.POLICY_GROUP}/v1alpha2", "ClusterNetworkPolicy")
 CUSTOM_RESOURCE_DEFINITIONS = resource_for("apiextensions.k8s.io/v1", "CustomResourceDefinition")
 CLUSTERS = resource_for(CLUSTER_API_VERSION, "Cluster")

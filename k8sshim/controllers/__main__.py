@@ -13,9 +13,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from k8sshim import client
+from k8sshim.controllers.accounts import Accounts
+from k8sshim.controllers.cron import CRON_JOBS, CronJobs
 from k8sshim.controllers.daemons import Daemons
 from k8sshim.controllers.deployments import Deployments
+from k8sshim.controllers.disruptions import BUDGETS, Disruptions
+from k8sshim.controllers.history import REVISIONS
+from k8sshim.controllers.jobs import JOBS, Jobs
+from k8sshim.controllers.load_balancers import LoadBalancers
 from k8sshim.controllers.loop import Controller, Loop
+from k8sshim.controllers.mirroring import Mirror
+from k8sshim.controllers.nodes import NodeLifecycle
 from k8sshim.controllers.pods import SUFFIX_ALPHABET
 from k8sshim.controllers.replicas import Replicas
 from k8sshim.controllers.scheduler import Scheduler
@@ -24,7 +32,11 @@ from k8sshim.controllers.stateful import Stateful
 from k8sshim.errors import BadInput, PodwireError
 
 FOLLOWED = (
+    client.CLUSTERS,
+    client.NAMESPACES,
+    client.SERVICE_ACCOUNTS,
     client.NODES,
+    client.LEASES,
     client.SERVICES,
     client.DEPLOYMENTS,
     client.REPLICA_SETS,
@@ -33,6 +45,10 @@ FOLLOWED = (
     client.STATEFUL_SETS,
     client.ENDPOINT_SLICES,
     client.ENDPOINTS,
+    BUDGETS,
+    JOBS,
+    CRON_JOBS,
+    REVISIONS,
     client.PODS,
 )
 
@@ -40,13 +56,20 @@ FOLLOWED = (
 def controllers() -> list[Controller]:
     """All controllers. Those that many wait for come first: a change concerns them in this order."""
     return [
+        Accounts(),
+        NodeLifecycle(),
         Scheduler(),
         Slices(),
+        Mirror(),
         Deployments(),
         Replicas(client.REPLICA_SETS, "replicaset"),
         Replicas(client.REPLICATION_CONTROLLERS, "replicationcontroller"),
         Daemons(),
         Stateful(),
+        LoadBalancers(),
+        Disruptions(),
+        Jobs(),
+        CronJobs(),
         Endpoints(),
     ]
 

@@ -2,8 +2,7 @@
 
 As in Kubernetes the controller decides on which nodes, and leaves the binding to the scheduler by a required node
 affinity for that one node. https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/ and
-`pkg/controller/daemon` of kubernetes/kubernetes. Templates are told apart by the label controller-revision-hash;
-their history is not kept.
+`pkg/controller/daemon` of kubernetes/kubernetes. Templates are told apart by the label controller-revision-hash.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from k8sshim.client import DAEMON_SETS, NODES
+from k8sshim.controllers import history
 from k8sshim.controllers import pods as podlib
 from k8sshim.controllers.loop import Surroundings
 from k8sshim.controllers.replicas import concerned, selector_of
@@ -59,9 +59,18 @@ class Daemons:
         min_ready_s = int(owner["spec"].get("minReadySeconds") or 0)
         status = with_status(DAEMON_SETS, owner, _status(daemons, around))
         return Plan.of(
-            [*status, *claims, *placing, *replacing],
+            [*status, *claims, *placing, *replacing, *_history(daemons, world)],
             again_after_s=podlib.soonest_available_s(pods, min_ready_s, around.now) if min_ready_s else None,
         )
+
+
+def _history(daemons: _Placement, world: World) -> list[Write]:
+    name = daemons.owner["metadata"]["name"]
+    digests = (
+        (pod["metadata"].get("labels") or {}).get(REVISION_LABEL) for pods in daemons.pods.values() for pod in pods
+    )
+    used = {f"{name}-{digest}" for digest in digests}
+    return history.record(daemons.owner, f"{name}-{daemons.revision}", daemons.revision, used, world)
 
 
 @dataclass(frozen=True)

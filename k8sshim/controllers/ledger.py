@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from k8sshim.controllers.world import Change
 from k8sshim.ipam import LAST_ADDRESS_ANNOTATION, Range
 from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, Node, PodNetwork, Raw
-from k8sshim.scheduling import Load, group_of, natural
+from k8sshim.scheduling import HostPort, Load, group_of, host_ports, natural
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class _Entry:
     key: Key
     node: str
     group: str
+    ports: tuple[HostPort, ...]
 
 
 class Ledger:
@@ -106,7 +107,7 @@ class Ledger:
         self.unaddressed.pop(uid, None)
         entry = self._entries.pop(uid, None)
         if entry:
-            self.load.add(entry.group, entry.node, -1)
+            self.load.add(entry.group, entry.node, -1, entry.ports)
             self.placed[entry.node].pop(uid, None)
         held = self._grants.pop(uid, None)
         if held:
@@ -122,8 +123,8 @@ class Ledger:
             return
         self.waiting.pop(key, None)
         if uid not in self._entries:
-            self._entries[uid] = _Entry(key, node, group_of(pod))
-            self.load.add(self._entries[uid].group, node)
+            entry = self._entries[uid] = _Entry(key, node, group_of(pod), host_ports(pod["spec"]))
+            self.load.add(entry.group, node, ports=entry.ports)
         self.placed[node][uid] = pod
         if self.opened:
             self._address(pod)

@@ -41,7 +41,7 @@ def _subset(ports: list[Raw], group: list[Raw]) -> Raw:
     """One subset: what is on its way out stands in neither list (unless the Service publishes what is not ready)."""
     group = sorted(group, key=lambda each: str(each["addresses"][0]))
     ready = [each for each in group if each["conditions"]["ready"]]
-    waiting = [each for each in group if each not in ready and not each["conditions"]["terminating"]]
+    waiting = [each for each in group if not each["conditions"]["ready"] and not each["conditions"]["terminating"]]
     subset: Raw = {"ports": [{name: value for name, value in port.items() if value != ""} for port in ports]}
     for name, members in (("addresses", ready), ("notReadyAddresses", waiting)):
         if members:

@@ -16,19 +16,25 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from k8sshim.client import Added, Client, Deleted, Event, Informer, Modified, Resource, Unreachable
+from k8sshim.client import EVENTS, Added, Client, Deleted, Event, Informer, Modified, Resource, Unreachable
+from k8sshim.client.recorder import Recorder
 from k8sshim.controllers.executor import Executor, Outcome
+from k8sshim.controllers.telling import told_of
 from k8sshim.controllers.workqueue import LONGEST_BACK_OFF_S, Item, WorkQueue
 from k8sshim.controllers.world import Change, World
-from k8sshim.controllers.writes import Delete, Look, Plan, Write
-from k8sshim.objects import Key
+from k8sshim.controllers.writes import Create, Delete, Look, Plan, Write
+from k8sshim.objects import Key, Raw
 
 log = logging.getLogger(__name__)
 
 WRITERS = 6  # threads
 WINDOW = 12  # writes of one plan under way at a time, so that a large plan does not keep the others waiting
+PLANS = 16  # under way at a time: what is planned late sees all that changed while it waited, in one write
+PATIENT_S = 0.5  # a controller that gathers for so long gives way to the others
+PATIENT_PLANS = 2  # of such controllers under way at a time
 LONGEST_REST_S = 0.5  # a key whose plan took long rests as long before the next, and gathers what comes meanwhile
 CONFIRM_AFTER_S = 10.0
+_COMPONENTS = {"scheduler": "default-scheduler"}  # as events name them, where that is not NAME-controller
 _UNREACHABLE_BACK_OFF_S = 1.0
 
 
@@ -87,7 +93,11 @@ class Loop:
         self._controllers = {controller.name: controller for controller in controllers}
         self._world = World(resources)
         self._executor = Executor(client, WRITERS)
-        self._queue = WorkQueue()
+        self._recorders = {
+            name: Recorder(_COMPONENTS.get(name, f"{name}-controller"), lambda: clock().timestamp())
+            for name in self._controllers
+        }
+        self._queue, self._patient_queue = WorkQueue(), WorkQueue()
         self._flights: dict[Item, _Flight] = {}
         self._rests_until: dict[Item, float] = {}
         self._unsynced = set(resources)
@@ -109,8 +119,7 @@ class Loop:
         try:
             while not self._stopping:
                 self._take_messages()
-                if not self._unsynced:
-                    self._start_due()
+                self._start_due()
         finally:
             for informer in informers:
                 informer.stop()
@@ -125,7 +134,7 @@ class Loop:
 
     def _take_messages(self) -> None:
         """Wait for a message or for the next due key, then take all messages that are there."""
-        due = self._queue.next_due() if not self._unsynced else None
+        due = min((at for queue in self._open_queues() if (at := queue.next_due()) is not None), default=None)
         timeout = 1.0 if due is None else min(max(due - self._monotonic(), 0.0), 1.0)
         try:
             message = self._inbox.get(timeout=timeout)
@@ -167,23 +176,46 @@ class Loop:
             flight.asked_again, flight.urgently = True, flight.urgently or urgently
             return
         gathered = max(now + self._controllers[item.controller].delay_s, self._rests_until.get(item, 0.0))
-        self._queue.add(item, now if urgently else gathered)
+        self._queue_of(item).add(item, now if urgently else gathered)
+
+    def _may_start(self) -> bool:
+        return not self._unsynced and len(self._flights) < PLANS
+
+    def _open_queues(self) -> tuple[WorkQueue, ...]:
+        """The queues of which a plan may be started now."""
+        if not self._may_start():
+            return ()
+        patient = sum(self._is_patient(item) for item in self._flights)
+        return (self._patient_queue, self._queue) if patient < PATIENT_PLANS else (self._queue,)
+
+    def _is_patient(self, item: Item) -> bool:
+        return self._controllers[item.controller].delay_s >= PATIENT_S
+
+    def _queue_of(self, item: Item) -> WorkQueue:
+        return self._patient_queue if self._is_patient(item) else self._queue
+
+    def _take(self, now: float) -> Item | None:
+        return next((item for queue in self._open_queues() if (item := queue.take(now)) is not None), None)
 
     def _start_due(self) -> None:
+        """Start plans until news come: they may concern what is still to be planned."""
         now = self._monotonic()
-        if now >= self._confirm_at:
+        if now >= self._confirm_at and not self._unsynced:
             self._confirm_at = now + CONFIRM_AFTER_S
             self._confirm()
             self._rests_until = {item: until for item, until in self._rests_until.items() if until > now}
-        while (item := self._queue.take(now)) is not None:
+        while (item := self._take(now)) is not None:
             self._start(item)
+            if not self._inbox.empty():
+                return
 
     def _start(self, item: Item) -> None:
         controller, began = self._controllers[item.controller], self._monotonic()
         try:
             plan = controller.plan(item.key, self._world, Surroundings(self._clock(), self._suffix))
         except Exception:  # a key that cannot be planned is tried again; the others go on
-            log.exception("%s: cannot be planned; again in %.2f s", item, self._queue.failed(item, self._monotonic()))
+            again_s = self._queue_of(item).failed(item, self._monotonic())
+            log.exception("%s: cannot be planned; again in %.2f s", item, again_s)
             return
         flight = self._flights[item] = _Flight(plan, deque(plan.stages), began=began)
         self._advance(item, flight)
@@ -205,13 +237,27 @@ class Loop:
 
     def _on_outcome(self, item: Item, flight: _Flight, outcome: Outcome) -> None:
         flight.under_way -= 1
+        before = self._before(outcome.write)
         self._learn(outcome)
+        if outcome.error is None:
+            self._tell(item, outcome.write, before)
         if outcome.error is not None:
             self._complain(item, outcome)
             flight.errors.append(outcome.error)
             if not flight.plan.independent:
                 flight.waiting.clear()
         self._advance(item, flight)
+
+    def _before(self, write: Write) -> Raw | None:
+        """An object as it is known before the answer to a write is taken in."""
+        return self._world.get(write.resource, write.key) if write.resource in self._world.resources() else None
+
+    def _tell(self, item: Item, write: Write, before: Raw | None) -> None:
+        """Tell people of a write; nothing waits for that, and nothing comes of its failure."""
+        for told in told_of(write, before, self._world):
+            event = self._recorders[item.controller].event(told)
+            if event is not None:
+                self._executor.submit(Create(EVENTS, event), lambda _: None)
 
     def _learn(self, outcome: Outcome) -> None:
         write = outcome.write
@@ -232,17 +278,17 @@ class Loop:
 
     def _finish(self, item: Item, flight: _Flight) -> None:
         del self._flights[item]
-        now = self._monotonic()
+        now, queue = self._monotonic(), self._queue_of(item)
         if flight.errors:
             unreachable = isinstance(flight.errors[-1], Unreachable)
-            self._queue.failed(item, now, _UNREACHABLE_BACK_OFF_S if unreachable else LONGEST_BACK_OFF_S)
+            queue.failed(item, now, _UNREACHABLE_BACK_OFF_S if unreachable else LONGEST_BACK_OFF_S)
         else:
-            self._queue.succeeded(item)
+            queue.succeeded(item)
         self._rests_until[item] = now + min(now - flight.began, LONGEST_REST_S)
         if flight.asked_again:
             self._ask(item, now, urgently=flight.urgently)
         if flight.plan.again_after_s is not None:
-            self._queue.add(item, now + flight.plan.again_after_s)
+            queue.add(item, now + flight.plan.again_after_s)
 
     def _confirm(self) -> None:
         """Look up objects that no informer has confirmed since the last time: deleted, perhaps, in a gap between

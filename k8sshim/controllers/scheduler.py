@@ -20,7 +20,7 @@ from k8sshim.controllers.world import Change, World
 from k8sshim.controllers.writes import Patch, Plan, Update, UpdateStatus, Write
 from k8sshim.ipam import LAST_ADDRESS_ANNOTATION
 from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, PodNetwork, Raw
-from k8sshim.scheduling import Candidate, Constraints, Filtered, Load, choose, filter_nodes
+from k8sshim.scheduling import Candidate, Constraints, Filtered, choose, filter_nodes
 
 _ALL = Key("", "")  # there is one key: a pass is about all pods
 _SCHEDULED = "PodScheduled"
@@ -86,7 +86,7 @@ class _Pass:
 
     def __post_init__(self) -> None:
         self.nodes = self.ledger.sorted_nodes()
-        self.load = Load(self.ledger.load.pods.copy(), self.ledger.load.peers.copy())
+        self.load = self.ledger.load.copy()
 
     def place(self, pod: Raw) -> bool:
         """Give a pod a node, and an address where it wants one; or say in its status why not."""
@@ -103,7 +103,7 @@ class _Pass:
         if not decision.node:
             self._condition(pod, _SCHEDULED, "False", "Unschedulable", decision.message)
             return False
-        self.load.add(candidate.group, decision.node)
+        self.load.add(candidate.group, decision.node, ports=candidate.ports)
         self.writes.append(Update(PODS, bound(pod, decision.node, network)))
         return True
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache, partial
 
 from k8sshim import endpoints
-from k8sshim.client import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
+from k8sshim.client import ENDPOINT_SLICES, ENDPOINTS, NODES, PODS, SERVICES
 from k8sshim.controllers import legacy_endpoints
 from k8sshim.controllers.loop import Surroundings
 from k8sshim.controllers.world import Change, World
 from k8sshim.controllers.writes import NOTHING, Create, Delete, Plan, Update, Write
-from k8sshim.objects import Key, Raw
-from k8sshim.selectors import Selector
+from k8sshim.objects import ZONE_LABEL, Key, Raw
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,15 @@ class Slices:
     """The controller of EndpointSlices."""
 
     name: str = "endpointslice"
-    delay_s: float = 0.02
+    delay_s: float = 0.005
 
     def affected(self, change: Change, world: World) -> Iterable[Key]:
         if change.resource == SERVICES:
             yield change.key
         elif change.resource == PODS:
             yield from _selecting(change, world)
+        elif change.resource == NODES:
+            yield from _on_node(change, world)
         elif change.resource == ENDPOINT_SLICES:
             for raw in change.present:
                 if _is_own(raw):
@@ -41,11 +43,9 @@ class Slices:
             for raw in world.owned(ENDPOINT_SLICES, service["metadata"].get("uid") or "")
             if _is_own(raw) and not raw["metadata"].get("deletionTimestamp")
         ]
-        changes = endpoints.slices(service, _selected(service, world), existing)
-        writes: list[Write] = [Create(ENDPOINT_SLICES, raw) for raw in changes.create]
-        writes.extend(Update(ENDPOINT_SLICES, raw) for raw in changes.update)
-        uids = ((raw, raw["metadata"].get("uid") or "") for raw in changes.delete)
-        return Plan.of(writes, [Delete(ENDPOINT_SLICES, Key.of(raw), uid) for raw, uid in uids])
+        return slice_writes(
+            endpoints.slices(service, _selected(service, world), existing, cache(partial(_zone_of, world)))
+        )
 
 
 @dataclass(frozen=True)
@@ -74,20 +74,55 @@ class Endpoints:
         return Plan.of([Update(ENDPOINTS, new) if old is not None else Create(ENDPOINTS, new)])
 
 
+def slice_writes(changes: endpoints.Changes) -> Plan:
+    """What is there stays until what takes its place has come."""
+    writes: list[Write] = [Create(ENDPOINT_SLICES, raw) for raw in changes.create]
+    writes.extend(Update(ENDPOINT_SLICES, raw) for raw in changes.update)
+    uids = ((raw, raw["metadata"].get("uid") or "") for raw in changes.delete)
+    return Plan.of(writes, [Delete(ENDPOINT_SLICES, Key.of(raw), uid) for raw, uid in uids])
+
+
 def _is_own(raw: Raw) -> bool:
     return (raw["metadata"].get("labels") or {}).get(endpoints.MANAGED_BY_LABEL) == endpoints.MANAGER
 
 
-def _selecting(change: Change, world: World) -> Iterable[Key]:
-    """The Services that pick a pod, as it was or as it is."""
-    labels = [raw["metadata"].get("labels") or {} for raw in change.present]
-    for service in world.all(SERVICES, change.key.namespace):
-        selector = (service.get("spec") or {}).get("selector")
-        if selector and any(selector.items() <= each.items() for each in labels):
-            yield Key.of(service)
+def _selecting(change: Change, world: World) -> set[Key]:
+    """The Services that pick a pod, as it was or as it is, where their endpoints change with it."""
+    if endpoints.essence(change.old) == endpoints.essence(change.new):
+        return set()
+    return {key for pod in change.present for key in _picking(pod, world)}
+
+
+def _picking(pod: Raw, world: World) -> Iterable[Key]:
+    labels = pod["metadata"].get("labels") or {}
+    for label in labels.items():
+        for key, service in world.found(SERVICES, pod["metadata"]["namespace"], label).items():
+            if service["spec"]["selector"].items() <= labels.items():
+                yield key
+
+
+def _on_node(change: Change, world: World) -> set[Key]:
+    """The Services with pods on a node, where the node's zone is another than it was."""
+    zones = {_zone(raw) for raw in (change.old, change.new)}
+    if len(zones) == 1:
+        return set()
+    pods = [pod for ns in world.namespaces(PODS) for pod in world.found(PODS, ns, change.key.name).values()]
+    return {key for pod in pods for key in _picking(pod, world)}
+
+
+def _zone_of(world: World, node: str) -> str:
+    return _zone(world.get(NODES, Key("", node)))
+
+
+def _zone(node: Raw | None) -> str:
+    return str(((node or {"metadata": {}})["metadata"].get("labels") or {}).get(ZONE_LABEL) or "")
 
 
 def _selected(service: Raw, world: World) -> list[Raw]:
-    selector = Selector.from_labels(service["spec"].get("selector"))
-    pods = world.all(PODS, service["metadata"].get("namespace") or "")
-    return [pod for pod in pods if selector.matches(pod["metadata"].get("labels") or {})]
+    """The pods that a Service picks, looked for among those with its rarest label."""
+    selector = (service["spec"].get("selector") or {}).items()
+    if not selector:
+        return []
+    namespace = service["metadata"].get("namespace") or ""
+    rarest = min((world.found(PODS, namespace, label) for label in selector), key=len)
+    return [pod for pod in rarest.values() if selector <= (pod["metadata"].get("labels") or {}).items()]

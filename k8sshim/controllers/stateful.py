@@ -1,8 +1,8 @@
 """StatefulSets: pods with names that stay, made and ended in order.
 
 https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/ and `pkg/controller/statefulset` of
-kubernetes/kubernetes. Revisions are told apart by the label controller-revision-hash; their history is not kept, so a
-pod below the partition that has to be made anew gets the present template. Claims of volumeClaimTemplates are stored,
+kubernetes/kubernetes. Revisions are told apart by the label controller-revision-hash. A pod
+below the partition that has to be made anew gets the present template. Claims of volumeClaimTemplates are stored,
 and nothing provides them.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from k8sshim.client import PODS, STATEFUL_SETS, resource_for
+from k8sshim.controllers import history
 from k8sshim.controllers import pods as podlib
 from k8sshim.controllers.daemons import REVISION_LABEL
 from k8sshim.controllers.loop import Surroundings
@@ -46,7 +47,9 @@ class Stateful:
         wait_s = podlib.soonest_available_s(pods, min_ready_s, around.now) if min_ready_s else None
         volumes, writes = _next(group, around, world)
         status = with_status(STATEFUL_SETS, owner, _status(group, around))
-        return Plan.of(volumes, [*status, *claims, *writes], again_after_s=wait_s)
+        used = {str((pod["metadata"].get("labels") or {}).get(REVISION_LABEL)) for pod in pods}
+        kept = history.record(owner, group.revision, group.revision.rpartition("-")[2], used, world)
+        return Plan.of(volumes, [*status, *claims, *writes, *kept], again_after_s=wait_s)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ Objects are shared and never changed in place. All of it belongs to one thread.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from k8sshim.client import Resource
+from k8sshim.client import ENDPOINT_SLICES, PODS, SERVICES, Resource
 from k8sshim.objects import Key, Raw
 
 _REMEMBERED = 4096  # UIDs of objects that are gone
@@ -39,45 +40,75 @@ class Change:
         return self.present[-1]
 
 
+Words = Callable[[Raw], Iterable[object]]
+_Index = dict[Any, dict[Key, Raw]]
+
+
+def _words_of_pod(pod: Raw) -> Iterable[object]:
+    """A pod is found by each of its labels, and by its node."""
+    yield from (pod["metadata"].get("labels") or {}).items()
+    yield (pod.get("spec") or {}).get("nodeName") or ""
+
+
+def _words_of_service(service: Raw) -> Iterable[object]:
+    """A Service is found by one label that all its pods have: whoever looks by every label of a pod finds it."""
+    yield from sorted(((service.get("spec") or {}).get("selector") or {}).items())[:1]
+
+
+def _words_of_slice(raw: Raw) -> Iterable[object]:
+    """A slice is found by each of its labels."""
+    return (raw["metadata"].get("labels") or {}).items()
+
+
+_WORDS: dict[Resource, Words] = {
+    PODS: _words_of_pod,
+    SERVICES: _words_of_service,
+    ENDPOINT_SLICES: _words_of_slice,
+}
+
+
 @dataclass
 class _Table:
+    words: Words
     objects: dict[Key, Raw] = field(default_factory=dict)
-    by_namespace: dict[str, dict[Key, Raw]] = field(default_factory=dict)
-    by_owner: dict[str, dict[Key, Raw]] = field(default_factory=dict)
-    unowned: dict[str, dict[Key, Raw]] = field(default_factory=dict)  # without a controller, by namespace
+    by_namespace: _Index = field(default_factory=dict)
+    by_owner: _Index = field(default_factory=dict)
+    unowned: _Index = field(default_factory=dict)  # without a controller, by namespace
+    by_word: _Index = field(default_factory=dict)  # by namespace and word
 
-    def indexes(self, key: Key, raw: Raw) -> Iterator[dict[Key, Raw]]:
-        """The index entries in which an object stands."""
-        yield self.objects
-        yield self.by_namespace.setdefault(key.namespace, {})
+    def places(self, key: Key, raw: Raw) -> Iterator[tuple[_Index, object]]:
+        """The indexes in which an object stands, and where."""
+        yield self.by_namespace, key.namespace
         owners = raw["metadata"].get("ownerReferences") or ()
         for owner in owners:
-            yield self.by_owner.setdefault(owner.get("uid") or "", {})
+            yield self.by_owner, owner.get("uid") or ""
         if not any(owner.get("controller") for owner in owners):
-            yield self.unowned.setdefault(key.namespace, {})
+            yield self.unowned, key.namespace
+        for word in self.words(raw):
+            yield self.by_word, (key.namespace, word)
 
     def put(self, key: Key, raw: Raw) -> None:
         self.remove(key)
-        for index in self.indexes(key, raw):
-            index[key] = raw
+        self.objects[key] = raw
+        for index, place in self.places(key, raw):
+            index.setdefault(place, {})[key] = raw
 
     def remove(self, key: Key) -> None:
-        old = self.objects.get(key)
+        old = self.objects.pop(key, None)
         if old is None:
             return
-        for index in self.indexes(key, old):
-            index.pop(key, None)
-        for owner in old["metadata"].get("ownerReferences") or ():
-            uid = owner.get("uid") or ""
-            if not self.by_owner.get(uid, True):
-                del self.by_owner[uid]
+        for index, place in self.places(key, old):
+            entries = index.get(place, {})
+            entries.pop(key, None)
+            if not entries:
+                index.pop(place, None)
 
 
 class World:
     """Objects by resource, key, namespace and owner."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
-        self._tables = {resource: _Table() for resource in resources}
+        self._tables = {resource: _Table(_WORDS.get(resource, lambda _: ())) for resource in resources}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._leaving: set[str] = set()  # UIDs of objects whose deletion the server has accepted
         self._unconfirmed: dict[tuple[Resource, Key], str] = {}  # written here, not seen by an informer yet
@@ -100,6 +131,14 @@ class World:
     def unowned(self, resource: Resource, namespace: str) -> list[Raw]:
         """The objects of a namespace that no controller owns."""
         return list(self._tables[resource].unowned.get(namespace, {}).values())
+
+    def found(self, resource: Resource, namespace: str, word: object) -> Mapping[Key, Raw]:
+        """The objects of a namespace that a word leads to (see `_WORDS`)."""
+        return self._tables[resource].by_word.get((namespace, word), {})
+
+    def namespaces(self, resource: Resource) -> list[str]:
+        """The namespaces that have such objects."""
+        return list(self._tables[resource].by_namespace)
 
     def unconfirmed(self) -> list[tuple[Resource, Key]]:
         """Objects known from an answer alone, which somebody may have deleted before an informer saw them."""

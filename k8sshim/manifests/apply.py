@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -53,8 +53,8 @@ class Applied:
         return f"{kind}/{self.key.name} {self.outcome.value}"
 
 
-def apply(client: Client, documents: Sequence[Document]) -> list[Applied]:
-    """Create or change the objects: namespaces and definitions first, then as given.
+def apply(client: Client, documents: Sequence[Document]) -> Iterator[Applied]:
+    """Create or change the objects, one after another as they are asked for: namespaces and definitions first.
 
     Raises BadInput where an object's namespace is nowhere (before the first write), and where the server turns objects
     down (after the others are applied), each with file and object.
@@ -62,17 +62,15 @@ def apply(client: Client, documents: Sequence[Document]) -> list[Applied]:
     problems = _missing_namespaces(client, documents)
     if problems:
         raise BadInput(*problems)
-    applied: list[Applied] = []
     for document in sorted(documents, key=_rank):
         try:
-            applied.append(_apply(client, document))
+            yield _apply(client, document)
         except BadInput as error:
-            problems.extend(document.problem(problem.message) for problem in error.problems)
+            problems.extend(document.problem(problem.message, problem.field) for problem in error.problems)
         except Absent as error:
             problems.append(document.problem(str(error)))
     if problems:
         raise BadInput(*problems)
-    return applied
 
 
 def not_acted_on(documents: Iterable[Document]) -> list[str]:

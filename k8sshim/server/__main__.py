@@ -11,9 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from k8sshim.cluster import NODE_PORTS
 from k8sshim.errors import BadInput, PodwireError
 from k8sshim.objects import Raw
 from k8sshim.server.process import serve
+from k8sshim.validation.field import MAX_PORT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             service_cidrs=arguments.service_cidr,
             bootstrap=_bootstrap(arguments.bootstrap),
             sockets=sockets,
+            node_ports=_port_range(arguments.node_ports),
+            rbac=arguments.rbac,
         )
     except (PodwireError, OSError) as error:
         print(f"podwire: API server: {error}", file=sys.stderr)
@@ -46,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", type=Path, required=True, metavar="FILE", help="SQLite file with the objects")
     parser.add_argument("--pki", type=Path, required=True, metavar="DIR", help="certificates and token (k8sshim.pki)")
     parser.add_argument("--service-cidr", action="append", required=True, metavar="CIDR", help="one an address family")
+    parser.add_argument("--node-ports", default="-".join(map(str, NODE_PORTS)), metavar="FIRST-LAST")
+    parser.add_argument("--rbac", action="store_true", help="users may do what Roles and their bindings say, no more")
     parser.add_argument("--bootstrap", type=Path, metavar="FILE", help="JSON list of objects to create when absent")
     parser.add_argument("--listen", action="append", default=[], metavar="HOST:PORT")
     parser.add_argument("--listen-fd", action="append", default=[], type=int, metavar="N", help="inherited socket")
@@ -59,6 +65,13 @@ def _listen(address: str) -> socket.socket:
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, int(port)), family=family, backlog=512)
+
+
+def _port_range(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    if not first.isdecimal() or not last.isdecimal() or not 0 < int(first) <= int(last) <= MAX_PORT:
+        raise BadInput.of(f"is {text!r}, expected FIRST-LAST within 1-{MAX_PORT}", field="--node-ports")
+    return int(first), int(last)
 
 
 def _bootstrap(path: Path | None) -> list[Raw]:

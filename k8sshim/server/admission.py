@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from k8sshim.errors import Problem
-from k8sshim.kinds import Kind
+from k8sshim.kinds import KINDS, Kind
 from k8sshim.objects import POD_NETWORK_ANNOTATION, Raw
+from k8sshim.validation.field import invalid as invalid_value
 
 from .resources import NODES, PODS, resource_name
 from .routing import Target
@@ -30,6 +31,18 @@ _WITHOUT_GENERATION = frozenset(
     | {"controllerrevisions.apps", "podtemplates", "componentstatuses", "horizontalpodautoscalers.autoscaling"}
     | {"storageclasses.storage.k8s.io", "csinodes.storage.k8s.io"}
 )
+
+_NEW_STATUS: dict[str, Raw] = {
+    "replicasets.apps": {"replicas": 0},
+    "replicationcontrollers": {"replicas": 0},
+    "statefulsets.apps": {"replicas": 0, "availableReplicas": 0},
+    "daemonsets.apps": {
+        "currentNumberScheduled": 0,
+        "desiredNumberScheduled": 0,
+        "numberMisscheduled": 0,
+        "numberReady": 0,
+    },
+}
 
 _IMMUTABLE = {
     "deployments.apps": ("selector",),
@@ -86,6 +99,7 @@ def new_metadata(kind: Kind, metadata: Raw, *, uid: str, now: datetime) -> None:
         metadata.pop(field, None)
     if kind is PODS:  # given with the binding: what a manifest brings along could be another pod's address
         (metadata.get("annotations") or {}).pop(POD_NETWORK_ANNOTATION, None)
+    tidy_metadata(metadata)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = timestamp(now)
     if resource_name(kind) not in _WITHOUT_GENERATION:
@@ -105,6 +119,8 @@ def initial_status(kind: Kind, raw: Raw) -> None:
         raw["status"] = {"phase": "Pending"}
     elif resource_name(kind) == "namespaces":
         raw["status"] = {"phase": "Active"}
+    elif kind in KINDS:  # Kubernetes' own types always have one
+        raw["status"] = dict(_NEW_STATUS.get(resource_name(kind), {}))
 
 
 def qos_class(spec: Raw) -> str:
@@ -131,12 +147,29 @@ def check_preconditions(kind: Kind, old: Raw, metadata: Raw) -> None:
         raise conflict(kind, current["name"], why)
 
 
+def tidy_metadata(metadata: Raw) -> None:
+    """What is empty is left out, as by Kubernetes' own types."""
+    for field in ("labels", "annotations", "finalizers", "ownerReferences", "generateName"):
+        if field in metadata and not metadata[field]:
+            del metadata[field]
+
+
+def written_accounts(old: Raw, new: Raw) -> list[Raw] | None:
+    """The managedFields that a writer sets by hand (one empty entry clears them), or None."""
+    given = new["metadata"].get("managedFields")
+    if given is None or given == old["metadata"].get("managedFields"):
+        return None
+    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+        raise bad_request("metadata.managedFields is no list of objects")
+    return [each for each in given if each]
+
+
 def keep_metadata(old: Raw, new: Raw) -> None:
     """Put back what the server alone writes."""
     before, metadata = old["metadata"], new["metadata"]
-    for field in ("managedFields", "selfLink"):
-        metadata.pop(field, None)
-    for field in (*_SERVER_OWNED, "resourceVersion"):
+    tidy_metadata(metadata)
+    metadata.pop("selfLink", None)
+    for field in (*_SERVER_OWNED, "resourceVersion", "managedFields"):
         if field in before:
             metadata[field] = before[field]
         else:
@@ -156,6 +189,8 @@ def _wanted(raw: Raw) -> Raw:
 def check_immutable(kind: Kind, old: Raw, new: Raw) -> None:
     """Raises ApiError 422 where an update changes what may not change."""
     problems = list(_changed(kind, old.get("spec") or {}, new.get("spec") or {}))
+    if old.get("addressType") != new.get("addressType"):  # of an EndpointSlice
+        problems.append(Problem(invalid_value(new.get("addressType"), "field is immutable"), field="addressType"))
     if problems:
         raise invalid(kind, new["metadata"]["name"], problems)
 
@@ -163,6 +198,6 @@ def check_immutable(kind: Kind, old: Raw, new: Raw) -> None:
 def _changed(kind: Kind, old: Raw, new: Raw) -> Iterator[Problem]:
     for field in _IMMUTABLE.get(resource_name(kind), ()):
         if old.get(field) != new.get(field):
-            yield Problem(f"Invalid value: {new.get(field)}: field is immutable", field=f"spec.{field}")
+            yield Problem(invalid_value(new.get(field), "field is immutable"), field=f"spec.{field}")
     if kind is PODS and old.get("nodeName") and old["nodeName"] != new.get("nodeName"):
         yield Problem(f"Invalid value: {new.get('nodeName')!r}: a bound pod stays on its node", field="spec.nodeName")

@@ -10,17 +10,26 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
-from k8sshim.objects import Raw
-
-from . import discovery, openapi, requests, routing
-from .patches import prepare
+from . import discovery, metrics, requests, routing
+from .discovery_routes import Discovery
+from .documents import Documents
+from .evictions import Evictions
+from .patches import APPLY_PATCH, STRATEGIC_MERGE_PATCH, media_types, prepare
+from .permission import permit, verb_of
 from .reads import Reader
-from .responses import body, json_response, list_body, status_response
+from .resources import REVIEWED, STREAMS, created_only
+from .responses import body, json_response, list_body, status_response, with_warnings
+from .reviews import Reviews
 from .routing import Target
 from .selection import parse as parse_selection
+from .served import Served
 from .status import ApiError, failure, method_not_allowed, no_such_resource, success
+from .streams import logs, upgrade
+from .streams.nodes import Nodes, why_no_stream
+from .streams.sockets import Sockets
+from .tokens import Tokens
 from .writes import Writer
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -33,11 +42,31 @@ class Api:
 
     reader: Reader
     writer: Writer
+    tokens: Tokens
+    documents: Documents
+    served: Served
+    reviews: Reviews
+    metrics: metrics.Metrics
+    nodes: Nodes
+    evictions: Evictions
 
     async def resource(self, request: Request) -> Response:
         """Everything below `/api/VERSION/` and `/apis/GROUP/VERSION/`."""
         path = request.path_params
-        target = routing.parse(path.get("group", ""), path["version"], path["rest"])
+        target = routing.parse(path.get("group", ""), path["version"], path["rest"], self.served.lookup)
+        permit(
+            self.reviews.authorizer, request.state.user, target, verb_of(request.method, target, request.query_params)
+        )
+        if target.kind in metrics.KINDS:
+            if request.method != "GET":
+                raise method_not_allowed()
+            return await self.metrics.answer(target, request.query_params)
+        if target.subresource == "log" and request.method == "GET":
+            return await logs.answer(self.nodes, target, request.query_params)
+        if target.subresource in STREAMS and upgrade.wanted(request):
+            return await upgrade.answer(self.nodes, target, request)
+        if target.subresource in STREAMS:
+            raise await why_no_stream(self.nodes, target, request.query_params)
         if request.method in ("GET", "HEAD"):
             return self.reader.read(target, requests.ReadRequest.of(request))
         content = await requests.content(request)
@@ -50,33 +79,63 @@ class Api:
         return handlers[request.method](target, request, content)
 
     def _post(self, target: Target, request: Request, content: bytes) -> Response:
-        raw, dry_run = requests.json_object(request, content), requests.dry_run(request)
+        raw, dry_run = requests.object_of(request, content), requests.dry_run(request)
         if target.subresource == "binding" or target.kind.kind == "Binding":
             name = target.name or str((raw.get("metadata") or {}).get("name") or "")
             self.writer.bind(requests.pod_target(target.namespace, name), raw, dry_run=dry_run)
             return status_response(success(code=201))
+        if target.kind.group in REVIEWED:
+            return json_response(self.reviews.answer(target, raw, request.state.user), 201)
+        if target.subresource == "eviction":
+            self.evictions.evict(target, raw, requests.options_of(raw.get("deleteOptions") or {}, request))
+            return status_response(success(code=201))
+        if target.subresource == "token":
+            return json_response(self.tokens.issue(target, raw), 201)
         if target.name:
             raise method_not_allowed()
-        return self.reader.respond(target, self.writer.create(target, raw, dry_run=dry_run), request, 201)
+        validation = requests.field_validation(request)
+        record = self.writer.create(target, validation.checked(target.kind, raw), dry_run=dry_run)
+        return with_warnings(self.reader.respond(target, record, request, 201), validation.warnings)
 
     def _put(self, target: Target, request: Request, content: bytes) -> Response:
-        if not target.name or target.subresource == "binding":
+        if not target.name or created_only(target.kind, target.subresource):
             raise method_not_allowed()
-        raw = requests.json_object(request, content)
-        return self.reader.respond(target, self.writer.update(target, raw, dry_run=requests.dry_run(request)), request)
+        validation = requests.field_validation(request)
+        raw = validation.checked(target.kind, requests.object_of(request, content))
+        record = self.writer.update(target, raw, dry_run=requests.dry_run(request), manager=requests.manager(request))
+        return with_warnings(self.reader.respond(target, record, request), validation.warnings)
 
     def _patch(self, target: Target, request: Request, content: bytes) -> Response:
-        if not target.name or target.subresource == "binding":
+        if not target.name or created_only(target.kind, target.subresource):
             raise method_not_allowed()
         kind = target.kind
+        if requests.media_type(request) == APPLY_PATCH:
+            return self._apply(target, request, content)
         patch = prepare(
             requests.media_type(request),
             requests.json_value(content),
             kind=kind.kind,
-            strategic=requests.built_in(kind),
+            strategic=STRATEGIC_MERGE_PATCH in media_types(kind),
         )
-        record = self.writer.patch(target, patch, dry_run=requests.dry_run(request))
-        return self.reader.respond(target, record, request)
+        validation = requests.field_validation(request)
+        checked = validation.of_patch(kind, patch)
+        dry_run, manager = requests.dry_run(request), requests.manager(request)
+        record = self.writer.patch(target, checked, dry_run=dry_run, manager=manager)
+        return with_warnings(self.reader.respond(target, record, request), validation.warnings)
+
+    def _apply(self, target: Target, request: Request, content: bytes) -> Response:
+        if target.subresource == "scale":
+            raise method_not_allowed()
+        validation = requests.field_validation(request)
+        record, made = self.writer.apply(
+            target,
+            validation.checked(target.kind, requests.applied(request, content)),
+            manager=requests.manager(request),
+            force=requests.forced(request),
+            dry_run=requests.dry_run(request),
+        )
+        response = self.reader.respond(target, record, request, 201 if made else 200)
+        return with_warnings(response, validation.warnings)
 
     def _delete(self, target: Target, request: Request, content: bytes) -> Response:
         if target.subresource:
@@ -89,21 +148,18 @@ class Api:
             return json_response(success(target.kind, target.name, record.uid))
         selection = parse_selection(target.kind, target.namespace, "", request.query_params)
         records = self.writer.delete_all(self.reader.select(selection), options)
-        return json_response(list_body(target.kind, records, self.reader.version))
+        return json_response(list_body(target.kind, records, {"resourceVersion": str(self.reader.version)}))
 
 
 def create(api: Api) -> Starlette:
     """The application, without its guard."""
     routes = [
+        WebSocketRoute("/api/{version}/{rest:path}", Sockets(api.nodes, api.served, api.reviews.authorizer).serve),
         Route("/api/{version}/{rest:path}", api.resource, methods=_METHODS),
         Route("/apis/{group}/{version}/{rest:path}", api.resource, methods=_METHODS),
-        Route("/api", _core_versions),
-        Route("/apis", _group_list),
-        Route("/apis/{group}", _group),
-        Route("/api/{version}", _resource_list),
-        Route("/apis/{group}/{version}", _resource_list),
+        *Discovery(api.served).routes(),
         Route("/version", _version),
-        Route("/openapi/v2", _openapi),
+        *api.documents.routes(),
         *(Route(f"/{name}", _healthy) for name in ("healthz", "livez", "readyz")),
     ]
     handlers = {ApiError: _api_error, HTTPException: _http_error, Exception: _internal_error}
@@ -124,37 +180,8 @@ async def _internal_error(request: Request, error: Exception) -> Response:
     return status_response(failure(500, "InternalError", f"Internal error occurred: {type(error).__name__}: {error}"))
 
 
-async def _core_versions(request: Request) -> Response:
-    return json_response(discovery.core_versions(request.url.netloc))
-
-
-async def _group_list(_: Request) -> Response:
-    return json_response(discovery.group_list())
-
-
-async def _group(request: Request) -> Response:
-    return _found(discovery.group(request.path_params["group"]))
-
-
-async def _resource_list(request: Request) -> Response:
-    return _found(discovery.resource_list(request.path_params.get("group", ""), request.path_params["version"]))
-
-
-def _found(raw: Raw | None) -> Response:
-    if raw is None:
-        raise no_such_resource()
-    return json_response(raw)
-
-
 async def _version(_: Request) -> Response:
     return json_response(discovery.version())
-
-
-async def _openapi(request: Request) -> Response:
-    accept = request.headers.get("accept", "")
-    if openapi.ACCEPTED in accept or openapi.PROTOBUF in accept:
-        return Response(openapi.protobuf(), media_type=openapi.PROTOBUF)
-    return json_response(openapi.document())
 
 
 async def _healthy(_: Request) -> Response:

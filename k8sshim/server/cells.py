@@ -94,6 +94,11 @@ def claim_modes(raw: Raw) -> str:
     return ",".join(short.get(mode, mode) for mode in at(raw, "status.accessModes", ()))
 
 
+def last_seen(raw: Raw) -> str:
+    """When an event was told last."""
+    return str(raw.get("lastTimestamp") or raw.get("eventTime") or at(raw, "metadata.creationTimestamp", ""))
+
+
 def event_object(raw: Raw) -> str:
     involved = raw.get("involvedObject") or {}
     return f"{str(involved.get('kind', '')).lower()}/{involved.get('name', '')}"

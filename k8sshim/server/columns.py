@@ -24,14 +24,23 @@ class Column:
     description: str = ""
 
 
+class Dated(Column):
+    """A column that reads a moment and shows how long ago that is."""
+
+
 @dataclass(frozen=True)
 class Printer:
-    """The columns of a kind. The column Age is read against the present."""
+    """The columns of a kind. Moments are shown against the present."""
 
     columns: tuple[Column, ...]
 
     def cells(self, raw: Raw, now: datetime) -> list[Cell]:
-        return [age(_metadata(raw).get("creationTimestamp"), now) if c is AGE else c.read(raw) for c in self.columns]
+        return [_shown(column, raw, now) for column in self.columns]
+
+
+def _shown(column: Column, raw: Raw, now: datetime) -> Cell:
+    read = column.read(raw)
+    return age(str(read or ""), now) if isinstance(column, Dated) else read
 
 
 def age(moment: str | None, now: datetime) -> str:
@@ -57,10 +66,6 @@ def human_duration(seconds: int) -> str:
         if below:
             return f"{larger}{unit[0]}" + (f"{smaller}{unit[1]}" if smaller else "")
     return f"{days // 365}y"
-
-
-def _metadata(raw: Raw) -> Raw:
-    return raw.get("metadata") or {}
 
 
 def at(raw: Raw, path: str, default: Any = None) -> Any:
@@ -100,7 +105,7 @@ def containers(what: str, path: str = "spec.template.spec.containers") -> Callab
 
 
 NAME = Column("Name", text("metadata.name"))
-AGE = Column("Age", text("metadata.creationTimestamp"))
+AGE = Dated("Age", text("metadata.creationTimestamp"))
 
 
 def wide(name: str, read: Callable[[Raw], Cell]) -> Column:

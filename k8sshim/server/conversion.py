@@ -8,6 +8,7 @@ from __future__ import annotations
 from k8sshim.kinds import Kind
 from k8sshim.objects import Raw
 
+from .custom import CustomKind
 from .resources import stored_kind
 
 _EVENT_NAMES = (  # v1, events.k8s.io/v1
@@ -22,13 +23,15 @@ _EVENT_NAMES = (  # v1, events.k8s.io/v1
 
 
 def converted(kind: Kind) -> bool:
-    """Whether objects of this kind are kept in another shape."""
-    return stored_kind(kind) is not kind
+    """Whether objects of this kind may be kept in another shape."""
+    return stored_kind(kind) is not kind or isinstance(kind, CustomKind)
 
 
 def to_stored(kind: Kind, raw: Raw) -> Raw:
     """An object as a client wrote it, in the shape that is kept."""
     if not converted(kind):
+        return raw
+    if isinstance(kind, CustomKind):
         return raw
     change = _rename(raw, {new: old for old, new in _EVENT_NAMES}) if kind.kind == "Event" else _autoscaler_v2(raw)
     return change | {"apiVersion": stored_kind(kind).api_version}
@@ -38,6 +41,8 @@ def from_stored(kind: Kind, raw: Raw) -> Raw:
     """A kept object in the shape that a client asked for."""
     if not converted(kind):
         return raw
+    if isinstance(kind, CustomKind):
+        return raw | {"apiVersion": kind.api_version}
     change = _rename(raw, dict(_EVENT_NAMES)) if kind.kind == "Event" else _autoscaler_v1(raw)
     return change | {"apiVersion": kind.api_version}
 

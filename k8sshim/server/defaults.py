@@ -11,16 +11,17 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from k8sshim.kinds import Kind
+from k8sshim.kinds import POLICY_GROUP, Kind
 from k8sshim.objects import Raw
 
+from .custom import CustomKind, fill_in
 from .pod_defaults import fill, objects, pod, pod_template, spec_of
-
-_DAY_S = 24 * 3600
 
 
 def apply(kind: Kind, raw: Raw) -> None:
     """Fill in an object of that kind."""
+    if isinstance(kind, CustomKind):
+        fill_in(raw, kind.schema)
     rule = _RULES.get((kind.group, kind.kind))
     if rule:
         rule(raw)
@@ -141,6 +142,15 @@ def _network_policy(raw: Raw) -> None:
             fill(port, protocol="TCP")
 
 
+def _admin_policy(raw: Raw) -> None:
+    spec = spec_of(raw)
+    for rule in [*objects(spec.get("ingress")), *objects(spec.get("egress"))]:
+        for port in objects(rule.get("ports")):
+            for name in ("portNumber", "portRange"):
+                if name in port:
+                    fill(port[name], protocol="TCP")
+
+
 def _endpoint_ports(ports: Any) -> None:
     for port in objects(ports):
         fill(port, protocol="TCP", name="")
@@ -164,10 +174,6 @@ def _autoscaler(raw: Raw) -> None:
     fill(spec_of(raw), minReplicas=1)
 
 
-def _lease(raw: Raw) -> None:
-    spec_of(raw)
-
-
 _RULES: dict[tuple[str, str], Callable[[Raw], None]] = {
     ("", "Pod"): pod,
     ("", "PodTemplate"): pod_template,
@@ -184,6 +190,8 @@ _RULES: dict[tuple[str, str], Callable[[Raw], None]] = {
     ("batch", "Job"): _job,
     ("batch", "CronJob"): _cron_job,
     ("networking.k8s.io", "NetworkPolicy"): _network_policy,
+    (POLICY_GROUP, "AdminNetworkPolicy"): _admin_policy,
+    (POLICY_GROUP, "BaselineAdminNetworkPolicy"): _admin_policy,
     ("discovery.k8s.io", "EndpointSlice"): _endpoint_slice,
     ("storage.k8s.io", "StorageClass"): _storage_class,
     ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,

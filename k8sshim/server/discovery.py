@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from k8sshim.kinds import KINDS, Kind
+from collections.abc import Iterable
+
+from k8sshim.kinds import Kind
 from k8sshim.objects import Raw
 
-from .resources import group_versions, subresources
+from . import metrics
+from .resources import TOKEN_REQUESTS, group_versions, subresources
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+_STREAM = ["create", "get"]
+_OTHERS: dict[str, Raw] = {
+    "attach": {"kind": "PodAttachOptions", "verbs": _STREAM},
+    "binding": {"kind": "Binding", "verbs": ["create"]},
+    "eviction": {"kind": "Eviction", "group": "policy", "version": "v1", "verbs": ["create"]},
+    "exec": {"kind": "PodExecOptions", "verbs": _STREAM},
+    "log": {"verbs": ["get"]},
+    "portforward": {"kind": "PodPortForwardOptions", "verbs": _STREAM},
+    "token": {
+        "kind": TOKEN_REQUESTS.kind,
+        "group": TOKEN_REQUESTS.group,
+        "version": TOKEN_REQUESTS.version,
+        "verbs": ["create"],
+    },
+}
 _SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 MINOR = "32"  # of the Kubernetes whose behaviour is the model
 
@@ -26,33 +44,44 @@ def version() -> Raw:
     }
 
 
-def core_versions(address: str) -> Raw:
+def core_versions(kinds: Iterable[Kind], address: str) -> Raw:
     """`/api`."""
     by_address = [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}]
-    return {"kind": "APIVersions", "versions": group_versions()[""], "serverAddressByClientCIDRs": by_address}
+    return {
+        "kind": "APIVersions",
+        "versions": group_versions(_shown(kinds))[""],
+        "serverAddressByClientCIDRs": by_address,
+    }
 
 
-def group_list() -> Raw:
+def _shown(kinds: Iterable[Kind]) -> list[Kind]:
+    """The kinds that have a collection; others are only ever asked."""
+    return [kind for kind in kinds if kind.stored]
+
+
+def group_list(kinds: Iterable[Kind]) -> Raw:
     """`/apis`."""
-    groups = [_group(name) for name in group_versions() if name]
+    versions = group_versions(_shown(kinds))
+    groups = [_group(name, versions[name]) for name in versions if name]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
-def group(name: str) -> Raw | None:
+def group(kinds: Iterable[Kind], name: str) -> Raw | None:
     """`/apis/GROUP`."""
-    if not name or name not in group_versions():
+    found = group_versions(_shown(kinds))
+    if not name or name not in found:
         return None
-    return {"kind": "APIGroup", "apiVersion": "v1"} | _group(name)
+    return {"kind": "APIGroup", "apiVersion": "v1"} | _group(name, found[name])
 
 
-def _group(name: str) -> Raw:
-    versions = [{"groupVersion": f"{name}/{each}", "version": each} for each in group_versions()[name]]
+def _group(name: str, found: Iterable[str]) -> Raw:
+    versions = [{"groupVersion": f"{name}/{each}", "version": each} for each in found]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
-def resource_list(group: str, version: str) -> Raw | None:
+def resource_list(served: Iterable[Kind], group: str, version: str) -> Raw | None:
     """`/api/v1` and `/apis/GROUP/VERSION`."""
-    kinds = [kind for kind in KINDS if kind.stored and (kind.group, kind.version) == (group, version)]
+    kinds = [kind for kind in _shown(served) if (kind.group, kind.version) == (group, version)]
     if not kinds:
         return None
     resources = [entry for kind in kinds for entry in _resources(kind)]
@@ -64,13 +93,52 @@ def resource_list(group: str, version: str) -> Raw | None:
     }
 
 
+def aggregated(kinds: Iterable[Kind], *, core: bool, version: str) -> Raw:
+    """Groups with all that is in them, in one answer (https://kubernetes.io/docs/concepts/overview/kubernetes-api/)."""
+    shown = _shown(kinds)
+    found = group_versions(shown)
+    items = [_aggregated_group(name, found[name], shown) for name in found if (name == "") is core]
+    head = {"kind": "APIGroupDiscoveryList", "apiVersion": f"apidiscovery.k8s.io/{version}", "metadata": {}}
+    return head | {"items": items}
+
+
+def _aggregated_group(name: str, found: Iterable[str], kinds: Iterable[Kind]) -> Raw:
+    versions = [
+        {
+            "version": version,
+            "freshness": "Current",
+            "resources": [
+                _aggregated_resource(kind) for kind in kinds if (kind.group, kind.version) == (name, version)
+            ],
+        }
+        for version in found
+    ]
+    return {"metadata": {"name": name, "creationTimestamp": None}, "versions": versions}
+
+
+def _aggregated_resource(kind: Kind) -> Raw:
+    main, *others = _resources(kind)
+    raw = _described(kind, main, "resource", kind.plural) | {"scope": "Namespaced" if kind.namespaced else "Cluster"}
+    raw |= {name: main[name] for name in ("shortNames", "categories") if name in main}
+    raw["singularResource"] = kind.singular
+    if others:
+        raw["subresources"] = [_described(kind, each, "subresource", each["name"].partition("/")[2]) for each in others]
+    return raw
+
+
+def _described(kind: Kind, entry: Raw, what: str, name: str) -> Raw:
+    group, version = entry.get("group", kind.group), entry.get("version", kind.version)
+    response = {"group": group, "version": version, "kind": entry["kind"]}
+    return {what: name, "responseKind": response, "verbs": entry["verbs"]}
+
+
 def _resources(kind: Kind) -> list[Raw]:
     entry: Raw = {
         "name": kind.plural,
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": _VERBS,
+        "verbs": ["get", "list"] if kind in metrics.KINDS else _VERBS,
     }
     if kind.short_names:
         entry["shortNames"] = list(kind.short_names)
@@ -89,4 +157,4 @@ def _subresource(kind: Kind, name: str) -> Raw:
     }
     if name == "scale":
         return entry | _SCALE
-    return entry | {"kind": "Binding", "verbs": ["create"]} if name == "binding" else entry
+    return entry | _OTHERS.get(name, {})

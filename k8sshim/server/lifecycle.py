@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from k8sshim.kinds import Kind
 from k8sshim.objects import Key, Raw
@@ -21,6 +22,7 @@ from .admission import check_preconditions, timestamp
 from .resources import NAMESPACES, NODES, PODS, by_storage_name, resource_name
 from .status import forbidden
 
+EVENT_LIFETIME_S = 3600
 _FOREGROUND = "foregroundDeletion"
 _PROTECTED = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -41,14 +43,21 @@ class DeleteOptions:
 class Lifecycle:
     """Ends objects. `defer` runs what need not be done before the client has its answer."""
 
-    def __init__(self, store: Store, now: Callable[[], datetime], defer: Defer) -> None:
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], datetime],
+        defer: Defer,
+        kind_of: Callable[[str], Kind] = by_storage_name,
+    ) -> None:
         self._store = store
+        self._kind_of = kind_of
         self._now = now
         self._defer = defer
 
     def delete(self, record: Record, options: DeleteOptions) -> Record:
         """Delete an object, or begin to; returns its newest version, or its end. Raises ApiError 403, 409."""
-        kind, raw = by_storage_name(record.resource), record.decode()
+        kind, raw = self._kind_of(record.resource), record.decode()
         metadata = raw["metadata"]
         check_preconditions(kind, raw, {"uid": options.uid, "resourceVersion": options.resource_version})
         if kind is NAMESPACES and record.key.name in _PROTECTED:
@@ -123,6 +132,24 @@ class Lifecycle:
         namespace = self._store.get(resource_name(NAMESPACES), Key("", end.key.namespace))
         if namespace is not None and namespace.fields.get("status.phase") == "Terminating":
             self._finish_namespace(namespace)
+
+    def delete_all(self, resource: str) -> None:
+        """Delete every object of a resource, as soon as there is time for it."""
+        for record in self._store.records(resource):
+            self._defer(partial(self._delete_later, record.uid))
+
+    def _delete_later(self, uid: str) -> None:
+        current = self._store.by_uid(uid)
+        if current is not None:
+            self.delete(current, DeleteOptions())
+
+    def expire_events(self) -> None:
+        """Events are told for an hour."""
+        limit = timestamp(self._now() - timedelta(seconds=EVENT_LIFETIME_S))
+        for record in self._store.records("events"):
+            raw = record.decode()
+            if (raw.get("lastTimestamp") or raw["metadata"]["creationTimestamp"]) < limit:
+                self.remove(record)
 
     # Dependants
 

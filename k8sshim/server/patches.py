@@ -12,17 +12,27 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from k8sshim.objects import Raw
+from k8sshim.kinds import POLICY_GROUP, Kind
+from k8sshim.objects import GROUP, Raw
 
+from .custom import CustomKind
 from .merge_keys import PRIMITIVE, merge_key
 from .status import bad_request, invalid_patch, unsupported_media_type
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"  # of server-side apply, which is no patch of what is there
 MEDIA_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 
 Patch = Callable[[Raw], Raw]
+
+
+def media_types(kind: Kind) -> tuple[str, ...]:
+    """The ways to patch a kind: what is defined by somebody else than Kubernetes has no keys to merge lists by."""
+    foreign = kind.group in (GROUP, POLICY_GROUP) or isinstance(kind, CustomKind)
+    return MEDIA_TYPES[:2] if foreign else MEDIA_TYPES
+
 
 _DIRECTIVES = ("$patch", "$retainKeys")
 

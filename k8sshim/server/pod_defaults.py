@@ -55,8 +55,10 @@ def pod_spec(spec: Raw) -> None:
 def pod(raw: Raw) -> None:
     """A pod itself has what its template leaves to admission."""
     pod_spec(spec_of(raw))
-    fill(raw["spec"], enableServiceLinks=True, serviceAccountName="default", preemptionPolicy="PreemptLowerPriority")
-    fill(raw["spec"], priority=0)
+    spec = raw["spec"]
+    spec["serviceAccountName"] = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+    spec["serviceAccount"] = spec["serviceAccountName"]  # the name that the field had once
+    fill(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
 
 
 def _container(container: Raw, *, host_network: bool) -> None:

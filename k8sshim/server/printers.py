@@ -6,13 +6,14 @@ their scripts know by heart. Pure.
 
 from __future__ import annotations
 
-from k8sshim.kinds import Kind
+from k8sshim.kinds import POLICY_GROUP, Kind
 
 from . import cells, pod_columns
 from .columns import (
     AGE,
     NAME,
     Column,
+    Dated,
     Printer,
     at,
     containers,
@@ -23,6 +24,7 @@ from .columns import (
     text,
     wide,
 )
+from .custom import CustomKind
 from .resources import resource_name
 
 _CONTAINERS = (wide("Containers", containers("name")), wide("Images", containers("image")))
@@ -134,6 +136,13 @@ _PRINTERS: dict[str, tuple[Column, ...]] = {
         wide("Images", containers("image", "spec.jobTemplate.spec.template.spec.containers")),
     ),
     "networkpolicies.networking.k8s.io": (NAME, Column("Pod-Selector", label_selector("spec.podSelector")), AGE),
+    f"adminnetworkpolicies.{POLICY_GROUP}": (NAME, Column("Priority", text("spec.priority")), AGE),
+    f"clusternetworkpolicies.{POLICY_GROUP}": (
+        NAME,
+        Column("Tier", text("spec.tier")),
+        Column("Priority", text("spec.priority")),
+        AGE,
+    ),
     "ingresses.networking.k8s.io": (
         NAME,
         Column("Class", text("spec.ingressClassName", "<none>")),
@@ -153,7 +162,7 @@ _PRINTERS: dict[str, tuple[Column, ...]] = {
         wide("VolumeMode", text("spec.volumeMode")),
     ),
     "events": (
-        Column("Last Seen", text("lastTimestamp")),
+        Dated("Last Seen", cells.last_seen),
         Column("Type", text("type")),
         Column("Reason", text("reason")),
         Column("Object", cells.event_object),
@@ -175,4 +184,6 @@ _BY_RESOURCE = {resource: Printer(columns) for resource, columns in _PRINTERS.it
 
 
 def printer(kind: Kind) -> Printer:
+    if isinstance(kind, CustomKind):
+        return kind.printer
     return _BY_RESOURCE.get(resource_name(kind), _OTHERS)

@@ -14,25 +14,35 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from k8sshim import credentials as names
-from k8sshim import validation
+from k8sshim import pki, validation
+from k8sshim.cluster import NODE_PORTS
 from k8sshim.errors import BadInput
 from k8sshim.kinds import find
 from k8sshim.objects import Key, Raw
 from k8sshim.store import ALL, Store
 
-from . import app
+from . import app, kubernetes_service
 from .auth import Authenticated, CertificateProtocol
+from .documents import Documents
+from .evictions import Evictions
 from .lifecycle import Lifecycle
+from .metrics import Metrics
+from .rbac import Authorizer
 from .reads import Reader
+from .reviews import Reviews
 from .routing import Target
 from .selection import fields_of
-from .services import ServiceDefaults
+from .served import Served
+from .services import ServiceAllocator
 from .status import ApiError
+from .streams.nodes import Nodes
+from .tokens import Tokens
 from .writes import Chance, Writer
 
 _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _KEEP_ALIVE_S = 120  # components and kubectl keep their connections; a new one costs a TLS handshake
 _GRACE_S = 1
+_TIDY_INTERVAL_S = 60.0
 
 
 def serve(
@@ -42,33 +52,57 @@ def serve(
     service_cidrs: Sequence[str],
     bootstrap: Sequence[Raw],
     sockets: list[socket.socket],
+    node_ports: tuple[int, int] = NODE_PORTS,
+    rbac: bool = False,
 ) -> None:
     """Serve until SIGTERM. Raises BadInput where the store or the bootstrap objects are bad."""
     opened = Store.open(store, fields_of)
     try:
-        asyncio.run(_serve(opened, credentials, service_cidrs, bootstrap, sockets))
+        services = ServiceAllocator(service_cidrs, opened, node_ports)
+        asyncio.run(_serve(opened, services, credentials, bootstrap, sockets, rbac=rbac))
     finally:
         opened.close()
 
 
 async def _serve(
     store: Store,
+    services: ServiceAllocator,
     credentials: Path,
-    service_cidrs: Sequence[str],
     bootstrap: Sequence[Raw],
     sockets: list[socket.socket],
+    *,
+    rbac: bool,
 ) -> None:
-    lifecycle = Lifecycle(store, _now, asyncio.get_running_loop().call_soon)
+    loop = asyncio.get_running_loop()
+    served = Served()
+    lifecycle = Lifecycle(store, _now, loop.call_soon, served.by_storage_name)
+    served.follow(store, lifecycle.delete_all)
     store.subscribe(ALL, lifecycle.on_event)
-    services = ServiceDefaults(service_cidrs, store)
     chance = Chance(_now, lambda: str(uuid.uuid4()))
     writer = Writer(store, services, lifecycle, chance, validation.problems)
     _create_absent(store, writer, bootstrap)
+    control_plane = kubernetes_service.control_plane_of(bootstrap)
+    if control_plane:
+        address = services.first_address
+        kubernetes_service.keep(store, writer, loop.call_soon, service_address=address, control_plane=control_plane)
     lifecycle.resume()
+    _again_and_again(loop, lifecycle.expire_events)
     reader = Reader(store, _now)
     token = (credentials / names.TOKEN).read_text()
-    application = Authenticated(app.create(app.Api(reader, writer)), token)
-    await _Server(_config(application, credentials), reader.end_watches).serve(sockets=sockets)
+    tokens = Tokens(store, pki.token_key(credentials), chance)
+    evictions = Evictions(store, lifecycle, _now)
+    reviews = Reviews(Authorizer(store, enabled=rbac), lambda text: guard.of_token(text.encode()))
+    documents = Documents(lambda: served.kinds, lambda: served.schemas)
+    nodes = Nodes(store)
+    metrics = Metrics(store, nodes, _now)
+    api = app.Api(reader, writer, tokens, documents, served, reviews, metrics, nodes, evictions)
+    guard = Authenticated(app.create(api), token, tokens.user_of)
+    await _Server(_config(guard, credentials), reader.end_watches).serve(sockets=sockets)
+
+
+def _again_and_again(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    act()
+    loop.call_later(_TIDY_INTERVAL_S, _again_and_again, loop, act)
 
 
 def _now() -> datetime:
@@ -101,7 +135,7 @@ def _config(application: ASGIApp, credentials: Path) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http=CertificateProtocol,
-        ws="none",
+        ws="wsproto",
         loop="asyncio",
         lifespan="off",
         interface="asgi3",

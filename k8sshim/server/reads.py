@@ -12,13 +12,15 @@ from k8sshim.records import Record
 from k8sshim.store import Store
 
 from . import scale, tables
+from .pages import page
 from .requests import ReadRequest
+from .resources import created_only
 from .responses import JSON, body, json_response, list_body
 from .routing import Target
 from .selection import Selection
 from .selection import parse as parse_selection
-from .status import method_not_allowed, not_found
-from .tables import TableForm
+from .status import from_the_future, method_not_allowed, not_found
+from .tables import Form
 from .watch import Watch
 
 
@@ -46,19 +48,19 @@ class Reader:
             watch.end()
 
     def read(self, target: Target, request: ReadRequest) -> Response:
-        if not target.kind.stored or target.subresource == "binding":
+        if not target.kind.stored or created_only(target.kind, target.subresource):
             raise method_not_allowed()
         form = tables.requested(request.accept, request.query.get("includeObject", ""))
         if request.watching and not target.subresource:
             return self._watch(target, request, form)
         if target.name:
             return self._get(target, form)
-        records = self.select(parse_selection(target.kind, target.namespace, "", request.query))
+        shown = page(self._store, parse_selection(target.kind, target.namespace, "", request.query), request.query)
         if form:
-            return json_response(tables.table(target.kind, records, form, self.version, self._now()))
-        return json_response(list_body(target.kind, records, self.version))
+            return json_response(tables.many(target.kind, shown.records, form, shown.metadata, self._now()))
+        return json_response(list_body(target.kind, shown.records, shown.metadata))
 
-    def _get(self, target: Target, form: TableForm | None) -> Response:
+    def _get(self, target: Target, form: Form | None) -> Response:
         record = self._store.get(target.resource, target.key)
         if record is None:
             raise not_found(target.kind, target.name)
@@ -69,16 +71,19 @@ class Reader:
         accept, include = request.headers.get("accept", ""), request.query_params.get("includeObject", "")
         return self._one(target, record, tables.requested(accept, include), code)
 
-    def _one(self, target: Target, record: Record, form: TableForm | None, code: int) -> Response:
+    def _one(self, target: Target, record: Record, form: Form | None, code: int) -> Response:
         if target.subresource == "scale":
             return json_response(scale.view(target.kind, record.decode()), code)
         if form:
-            return json_response(tables.table(target.kind, [record], form, record.version, self._now()), code)
+            return json_response(tables.one(target.kind, record, form, self._now()), code)
         return json_response(body(target.kind, record), code)
 
-    def _watch(self, target: Target, request: ReadRequest, form: TableForm | None) -> Response:
+    def _watch(self, target: Target, request: ReadRequest, form: Form | None) -> Response:
         selection = parse_selection(target.kind, target.namespace, target.name, request.query)
-        watch = Watch(self._store, target.kind, selection, request.watch_options(), self._encoder(target, form))
+        options = request.watch_options()
+        if int(options.version or 0) > self.version:
+            raise from_the_future(int(options.version), self.version)
+        watch = Watch(self._store, target.kind, selection, options, self._encoder(target, form))
         return StreamingResponse(self._lines(watch), media_type=JSON)
 
     async def _lines(self, watch: Watch) -> AsyncIterator[bytes]:
@@ -89,14 +94,14 @@ class Reader:
         finally:
             self._watches.discard(watch)
 
-    def _encoder(self, target: Target, form: TableForm | None) -> Callable[[Record], bytes]:
+    def _encoder(self, target: Target, form: Form | None) -> Callable[[Record], bytes]:
         if form is None:
             return lambda record: body(target.kind, record)
         first = True
 
         def encode_row(record: Record) -> bytes:
             nonlocal first
-            row = tables.table(target.kind, [record], form, record.version, self._now(), header=first)
+            row = tables.one(target.kind, record, form, self._now(), header=first)
             first = False
             return row
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +10,20 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from k8sshim.kinds import Kind
-from k8sshim.objects import GROUP, Raw
+from k8sshim.manifests import yaml_text
+from k8sshim.objects import Raw
 from k8sshim.records import decode
 
+from . import protobuf
 from .lifecycle import DeleteOptions
 from .resources import PODS
 from .routing import Target
-from .status import bad_request, too_large, unsupported_media_type
+from .status import ApiError, bad_request, too_large, unsupported_media_type
+from .unknown_fields import FieldValidation
 from .watch import DEFAULT_TIMEOUT_S, WatchOptions
 
 MAX_BODY_BYTES = 3 * 1024 * 1024  # as the API server of Kubernetes
+MAX_MANAGER = 128  # characters of a field manager's name
 _TRUE = ("true", "1", "t")
 
 
@@ -45,22 +49,73 @@ def json_value(body: bytes) -> Any:
         raise bad_request(f"the body of the request is no JSON: {error}") from error
 
 
-def json_object(request: Request, body: bytes) -> Raw:
+def value(request: Request, body: bytes) -> Any:
+    """What a body says, in any of the forms in which objects may come."""
     given = media_type(request)
+    if given == protobuf.MEDIA_TYPE:
+        return _protobuf(body)
     if given not in ("", "application/json"):
-        raise unsupported_media_type(given, ["application/json"])
-    value = json_value(body)
-    if not isinstance(value, dict):
+        raise unsupported_media_type(given, ["application/json", protobuf.MEDIA_TYPE])
+    return json_value(body)
+
+
+def _protobuf(body: bytes) -> Raw:
+    try:
+        return protobuf.decode(body)
+    except (ValueError, TypeError, OverflowError, struct.error) as error:
+        raise bad_request(f"the body of the request is no protobuf of Kubernetes: {error}") from error
+
+
+def object_of(request: Request, body: bytes) -> Raw:
+    """The object that a body is."""
+    raw = value(request, body)
+    if not isinstance(raw, dict):
         raise bad_request("the body of the request is no object")
-    return value
+    return raw
+
+
+def field_validation(request: Request) -> FieldValidation:
+    return FieldValidation(request.query_params.get("fieldValidation") or "")
 
 
 def dry_run(request: Request) -> bool:
     return "All" in request.query_params.getlist("dryRun")
 
 
-def built_in(kind: Kind) -> bool:
-    return kind.group != GROUP
+def manager(request: Request) -> str:
+    """Who writes: as it says, or by its User-Agent (`kubectl/v1.32 ...` is kubectl)."""
+    agent = request.headers.get("user-agent", "").partition("/")[0].strip()
+    return (request.query_params.get("fieldManager") or agent or "unknown")[:MAX_MANAGER]
+
+
+def applied(request: Request, body: bytes) -> Raw:
+    """What a server-side apply wants: an object in YAML, which JSON is. Raises ApiError 400."""
+    try:
+        raw = json_value(body)
+    except ApiError:
+        raw = _yaml(body)
+    if not isinstance(raw, dict):
+        raise bad_request("the body of the request is no object")
+    if not request.query_params.get("fieldManager"):
+        raise bad_request(
+            "PatchOptions.meta.k8s.io is invalid: fieldManager: Required value: is required for apply patch"
+        )
+    return raw
+
+
+def _yaml(body: bytes) -> Any:
+    try:
+        documents, problems = yaml_text.read(body.decode())
+    except UnicodeDecodeError as error:
+        raise bad_request(f"the body of the request is no YAML: {error}") from error
+    if problems or len(documents) != 1:
+        why = problems[0].message if problems else f"it holds {len(documents)} documents"
+        raise bad_request(f"the body of the request is no YAML: {why}")
+    return documents[0]
+
+
+def forced(request: Request) -> bool:
+    return request.query_params.get("force") in _TRUE
 
 
 def pod_target(namespace: str, name: str) -> Target:
@@ -71,7 +126,11 @@ def pod_target(namespace: str, name: str) -> Target:
 
 def delete_options(request: Request, body: bytes) -> DeleteOptions:
     """DeleteOptions from the body, or from the query where the body is silent."""
-    raw = json_value(body) if body else {}
+    return options_of(value(request, body) if body else {}, request)
+
+
+def options_of(raw: Any, request: Request) -> DeleteOptions:
+    """The same from DeleteOptions that stand somewhere in a body."""
     if not isinstance(raw, dict):
         raise bad_request("DeleteOptions are no object")
     query = request.query_params

@@ -23,6 +23,14 @@ def status_response(status: Raw) -> Response:
     return json_response(status, int(status.get("code", 200)))
 
 
+def with_warnings(response: Response, warnings: Iterable[str]) -> Response:
+    """The answer with a header for each warning, as clients show them (RFC 7234, section 5.5)."""
+    for text in warnings:
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.append("Warning", f'299 - "{quoted}"')
+    return response
+
+
 def body(kind: Kind, record: Record) -> bytes:
     """An object in the version that was asked for."""
     if conversion.converted(kind):
@@ -30,9 +38,7 @@ def body(kind: Kind, record: Record) -> bytes:
     return record.body
 
 
-def list_body(kind: Kind, records: Iterable[Record], version: int) -> bytes:
+def list_body(kind: Kind, records: Iterable[Record], metadata: Raw) -> bytes:
     """A list of objects; nothing is encoded anew."""
-    head = encode(
-        {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": {"resourceVersion": str(version)}}
-    )
+    head = encode({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata})
     return b"".join((head[:-1], b',"items":[', b",".join(body(kind, record) for record in records), b"]}"))

@@ -5,12 +5,14 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-ur
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from k8sshim.kinds import Kind
 from k8sshim.objects import Key
 
-from .resources import lookup, storage_name, subresources
+from .resources import lookup as built_in
+from .resources import storage_name, subresources
 from .status import no_such_resource
 
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
@@ -35,7 +37,10 @@ class Target:
         return storage_name(self.kind)
 
 
-def parse(group: str, version: str, rest: str) -> Target:
+Lookup = Callable[[str, str, str], "Kind | None"]  # by group, version and plural
+
+
+def parse(group: str, version: str, rest: str, lookup: Lookup = built_in) -> Target:
     """The target of what follows `/api/VERSION/` or `/apis/GROUP/VERSION/`. Raises ApiError 404."""
     steps = rest.strip("/").split("/")
     namespace, in_namespace = "", False

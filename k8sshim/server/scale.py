@@ -9,6 +9,8 @@ from k8sshim.kinds import Kind
 from k8sshim.objects import Raw
 from k8sshim.selectors import Selector
 
+from .columns import at
+from .custom import CustomKind
 from .resources import REPLICATION_CONTROLLERS
 from .routing import Target
 from .status import bad_request, invalid
@@ -18,15 +20,31 @@ _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 def view(kind: Kind, raw: Raw) -> Raw:
     """The Scale of an object."""
-    spec, status, metadata = raw.get("spec") or {}, raw.get("status") or {}, raw["metadata"]
+    if isinstance(kind, CustomKind) and kind.scale:
+        return _shown(raw, *(at(raw, path) for path in (kind.scale.replicas, kind.scale.current, kind.scale.selector)))
+    spec, status = raw.get("spec") or {}, raw.get("status") or {}
     read = Selector.from_labels if kind is REPLICATION_CONTROLLERS else Selector.from_raw
+    return _shown(raw, spec.get("replicas", 0), status.get("replicas", 0), str(read(spec.get("selector"))))
+
+
+def _shown(raw: Raw, replicas: Any, current: Any, selector: Any) -> Raw:
+    metadata = raw["metadata"]
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {name: metadata[name] for name in _METADATA if name in metadata},
-        "spec": {"replicas": spec.get("replicas", 0)},
-        "status": {"replicas": status.get("replicas", 0), "selector": str(read(spec.get("selector")))},
+        "spec": {"replicas": replicas or 0},
+        "status": {"replicas": current or 0, "selector": selector or ""},
     }
+
+
+def set_replicas(kind: Kind, raw: Raw, replicas: int) -> None:
+    """Write into an object how many it is to have."""
+    path = kind.scale.replicas if isinstance(kind, CustomKind) and kind.scale else "spec.replicas"
+    *steps, last = path.split(".")
+    for step in steps:
+        raw = raw.setdefault(step, {})
+    raw[last] = replicas
 
 
 def check(target: Target, body: Any) -> Raw:

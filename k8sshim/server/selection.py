@@ -117,9 +117,18 @@ class Selection:
             and all(requirement.matches(record) for requirement in self.fields)
         )
 
-    def records(self, store: Store) -> list[Record]:
-        records = store.records(self.resource, self.namespace)
-        return records if self.labels.empty and not self.fields else [r for r in records if self.matches(r)]
+    @property
+    def filters(self) -> bool:
+        """Whether it leaves out objects of its resource and namespace."""
+        return not self.labels.empty or bool(self.fields)
+
+    def records(self, store: Store, version: int | None = None) -> list[Record]:
+        """What is selected, now or at an earlier version. Raises Compacted."""
+        if version is None:
+            records = store.records(self.resource, self.namespace)
+        else:
+            records = store.records_at(self.resource, version, self.namespace)
+        return [record for record in records if self.matches(record)] if self.filters else records
 
 
 def parse(kind: Kind, namespace: str, name: str, query: Mapping[str, str]) -> Selection:

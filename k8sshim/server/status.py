@@ -13,6 +13,14 @@ from k8sshim.objects import Raw
 
 from .resources import resource_name
 
+_CAUSES = {
+    "Required value": "FieldValueRequired",
+    "Duplicate value": "FieldValueDuplicate",
+    "Unsupported value": "FieldValueNotSupported",
+    "Forbidden": "FieldValueForbidden",
+    "Too many": "FieldValueTooMany",
+}
+
 
 class ApiError(PodwireError):
     """A request that is answered with a `Status` of failure."""
@@ -78,6 +86,11 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
+def upgrade_required() -> ApiError:
+    """A stream is asked for by a request that cannot become one."""
+    return ApiError(400, "BadRequest", "Upgrade request required: streams are served over WebSocket")
+
+
 def already_exists(kind: Kind, name: str) -> ApiError:
     return ApiError(409, "AlreadyExists", f'{resource_name(kind)} "{name}" already exists', _details(kind, name))
 
@@ -97,8 +110,21 @@ def expired(message: str) -> ApiError:
     return ApiError(410, "Expired", message)
 
 
+def from_the_future(version: int, current: int) -> ApiError:
+    """A resourceVersion that has not been given out yet: the client waits, and asks again."""
+    message = f"Too large resource version: {version}, current: {current}"
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    return ApiError(504, "Timeout", message, {"causes": [cause], "retryAfterSeconds": 1})
+
+
 def too_large(limit: int) -> ApiError:
     return ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
+
+
+def too_many(message: str, causes: list[Raw], *, retry_after_s: int = 0) -> ApiError:
+    """Not now: `kubectl drain` asks again."""
+    details: Raw = {"causes": causes} | ({"retryAfterSeconds": retry_after_s} if retry_after_s else {})
+    return ApiError(429, "TooManyRequests", message, details)
 
 
 def unsupported_media_type(given: str, accepted: Iterable[str]) -> ApiError:
@@ -112,9 +138,18 @@ def invalid(kind: Kind, name: str, problems: Iterable[Problem]) -> ApiError:
     text = [f"{problem.field}: {problem.message}" if problem.field else problem.message for problem in found]
     summary = text[0] if len(text) == 1 else f"[{', '.join(text)}]"
     qualified = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
-    causes = [{"reason": "FieldValueInvalid", "message": p.message, "field": p.field} for p in found]
+    causes = [{"reason": _cause(p.message), "message": p.message, "field": p.field} for p in found]
     details = _details(kind, name) | {"kind": kind.kind, "causes": causes}
     return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {summary}', details)
+
+
+def _cause(message: str) -> str:
+    """What a client's program may tell apart; the words before the colon say it to a person."""
+    return _CAUSES.get(message.partition(":")[0], "FieldValueInvalid")
+
+
+def internal_error(why: str) -> ApiError:
+    return ApiError(500, "InternalError", f"Internal error occurred: {why}", {"causes": [{"message": why}]})
 
 
 def invalid_patch(message: str) -> ApiError:

@@ -17,13 +17,18 @@ from k8sshim.kinds import Kind
 from k8sshim.objects import Key, Raw
 from k8sshim.records import Record, encode
 from k8sshim.store import Store
+from k8sshim.validation import status_problems
+from k8sshim.validation.schema import object_schema
 
 from . import admission, binding, conversion, defaults, scale
+from .apply import Manager, apply, applying, updated
+from .custom import CustomKind, established
 from .lifecycle import DeleteOptions, Lifecycle
 from .patches import Patch
-from .resources import NAMESPACES, PODS, SERVICES, resource_name, stored_kind
+from .resources import DEFINITIONS, NAMESPACES, PODS, SERVICES, resource_name, stored_kind
 from .routing import Target
-from .services import ServiceDefaults
+from .service_fields import changed_problems, fill_in, fill_in_status
+from .services import ServiceAllocator
 from .status import already_exists, bad_request, forbidden, invalid, method_not_allowed, not_found
 
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as Kubernetes: no vowels, nothing that looks like something else
@@ -50,7 +55,7 @@ class Writer:
     def __init__(
         self,
         store: Store,
-        services: ServiceDefaults,
+        services: ServiceAllocator,
         lifecycle: Lifecycle,
         chance: Chance,
         problems: Callable[[Raw], list[Problem]],
@@ -63,8 +68,17 @@ class Writer:
 
     # Create
 
-    def create(self, target: Target, body: Raw, *, dry_run: bool = False, keep_status: bool = False) -> Record:
-        """Store a new object. `keep_status`: for objects that the lab itself brings. Raises ApiError."""
+    def create(
+        self,
+        target: Target,
+        body: Raw,
+        *,
+        dry_run: bool = False,
+        keep_status: bool = False,
+        accounts: list[Raw] | None = None,
+    ) -> Record:
+        """Store a new object; `keep_status`: as it is, for what the lab itself brings; `accounts`: managedFields of
+        what was applied. Raises ApiError."""
         kind = target.kind
         if not kind.stored:
             raise method_not_allowed()
@@ -76,12 +90,18 @@ class Writer:
             raise bad_request("resourceVersion should not be set on objects to be created")
         self._check_namespace(kind, target.namespace, str(metadata.get("name") or ""))
         self._name(target, metadata)
+        if kind is SERVICES:
+            fill_in(raw, None)
         self._validate(kind, raw)
         raw = conversion.to_stored(kind, raw)
         admission.new_metadata(stored_kind(kind), metadata, uid=self._chance.uid(), now=self._chance.now())
+        if accounts:
+            metadata["managedFields"] = accounts
         if not keep_status:
             admission.initial_status(kind, raw)
-        self._fill_in(kind, raw, None)
+        if kind is DEFINITIONS:
+            established(raw, admission.timestamp(self._chance.now()))
+        self._complete(kind, raw, None)
         return self._put(target.resource, raw, dry_run=dry_run)
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
@@ -108,25 +128,49 @@ class Writer:
 
     # Update and patch
 
-    def update(self, target: Target, body: Raw, *, dry_run: bool = False) -> Record:
+    def apply(self, target: Target, wanted: Raw, *, manager: str, force: bool, dry_run: bool) -> tuple[Record, bool]:
+        """Server-side apply; whether the object was made. Raises ApiError as `update`, and 409 for fields of others."""
+        wanted = _applicable(target, admission.check_identity(target, wanted))
+        record = self._store.get(target.resource, target.key)
+        who = applying(self._manager(target, manager))
+        live = conversion.from_stored(target.kind, record.decode()) if record else None
+        merged = apply(live, wanted, self._schema(target.kind), who, force=force)
+        accounts = merged["metadata"].pop("managedFields")
+        if record is None:
+            if target.subresource:
+                raise not_found(target.kind, target.name)
+            whole = Target(target.kind, target.namespace)
+            return self.create(whole, merged, dry_run=dry_run, accounts=accounts), True
+        old, new = record.decode(), conversion.to_stored(target.kind, merged)
+        return self._replace(target, record, old, new, dry_run=dry_run, accounts=accounts), False
+
+    def _manager(self, target: Target, name: str) -> Manager:
+        moment = admission.timestamp(self._chance.now())
+        return Manager(name, api_version=target.kind.api_version, subresource=target.subresource, moment=moment)
+
+    def _schema(self, kind: Kind) -> Raw:
+        return kind.schema if isinstance(kind, CustomKind) else object_schema(kind)
+
+    def update(self, target: Target, body: Raw, *, dry_run: bool = False, manager: str = "unknown") -> Record:
         """Replace an object, or its status or scale. Raises ApiError: 404, 409 on a stale resourceVersion, 422."""
         record = self._existing(target)
         old = record.decode()
         if target.subresource == "scale":
-            return self._scale(target, record, old, scale.check(target, body), dry_run=dry_run)
+            return self._scale(target, record, old, scale.check(target, body), dry_run=dry_run, manager=manager)
         new = conversion.to_stored(target.kind, admission.check_identity(target, body))
-        return self._replace(target, record, old, new, dry_run=dry_run)
+        return self._replace(target, record, old, new, dry_run=dry_run, manager=manager)
 
-    def patch(self, target: Target, patch: Patch, *, dry_run: bool = False) -> Record:
+    def patch(self, target: Target, patch: Patch, *, dry_run: bool = False, manager: str = "unknown") -> Record:
         """Change an object, or its status or scale. Raises ApiError as `update`, and 422 where the patch fits not."""
         record = self._existing(target)
         old = record.decode()
         if target.subresource == "scale":
             current = scale.view(target.kind, old)
-            return self._scale(target, record, old, scale.check(target, patch(current)), dry_run=dry_run)
+            wanted = scale.check(target, patch(current))
+            return self._scale(target, record, old, wanted, dry_run=dry_run, manager=manager)
         shown = conversion.from_stored(target.kind, record.decode())
         new = conversion.to_stored(target.kind, admission.check_identity(target, patch(shown)))
-        return self._replace(target, record, old, new, dry_run=dry_run)
+        return self._replace(target, record, old, new, dry_run=dry_run, manager=manager)
 
     def _existing(self, target: Target) -> Record:
         record = self._store.get(target.resource, target.key)
@@ -134,11 +178,28 @@ class Writer:
             raise not_found(target.kind, target.name)
         return record
 
-    def _replace(self, target: Target, record: Record, old: Raw, new: Raw, *, dry_run: bool) -> Record:
+    def _replace(
+        self,
+        target: Target,
+        record: Record,
+        old: Raw,
+        new: Raw,
+        *,
+        dry_run: bool,
+        manager: str = "unknown",
+        accounts: list[Raw] | None = None,
+    ) -> Record:
+        """`accounts` are the managedFields after an apply; else what changes becomes the manager's."""
         kind = target.kind
+        if accounts is None:
+            accounts = admission.written_accounts(old, new)
         admission.check_preconditions(kind, old, new["metadata"])
         if target.subresource == "status":
-            new = {**old, "metadata": dict(old["metadata"]), "status": _status(target, new)}
+            new = self._with_status(target, old, new)
+        elif target.subresource == "ephemeralcontainers":
+            new = _with_ephemeral(target, old, new)
+            self._judge(kind, new, old)
+            self._complete(kind, new, old)
         else:
             new = copy.deepcopy(new)  # a patch may share parts with the old version
             admission.keep_metadata(old, new)
@@ -146,10 +207,11 @@ class Writer:
                 new.pop("status", None)
                 new |= {"status": old["status"]} if "status" in old else {}
             if new != old:
-                self._validate(kind, _without_status(kind, new))
-                self._fill_in(kind, new, old)
+                self._judge(kind, new, old)
+                self._complete(kind, new, old)
                 admission.check_immutable(kind, old, new)
                 admission.bump_generation(stored_kind(kind), old, new)
+        self._account(target, old, new, accounts, manager)
         if new == old:
             return record
         stored = self._put(target.resource, new, dry_run=dry_run)
@@ -157,11 +219,39 @@ class Writer:
             return stored
         return self._lifecycle.finish(stored)
 
-    def _scale(self, target: Target, record: Record, old: Raw, wanted: Raw, *, dry_run: bool) -> Record:
+    def _account(self, target: Target, old: Raw, new: Raw, accounts: list[Raw] | None, manager: str) -> None:
+        """Keep account of who owns which fields, of objects that somebody has applied."""
+        if accounts is None and old["metadata"].get("managedFields") and new != old:
+            who = self._manager(target, manager)
+            before, after = (
+                raw if target.subresource == "status" else _without_status(target.kind, raw) for raw in (old, new)
+            )
+            accounts = updated(before, after, self._schema(target.kind), who)
+        elif accounts is None:
+            return
+        new["metadata"] = {**new["metadata"], "managedFields": accounts}
+        if not accounts:
+            del new["metadata"]["managedFields"]
+
+    def _with_status(self, target: Target, old: Raw, new: Raw) -> Raw:
+        """The object with another status; a Service's labels and annotations come along, as in Kubernetes."""
+        result = {**old, "metadata": dict(old["metadata"]), "status": copy.deepcopy(_status(target, new))}
+        if target.kind is SERVICES:
+            for name in ("labels", "annotations"):
+                result["metadata"].pop(name, None)
+                result["metadata"] |= {name: new["metadata"][name]} if new["metadata"].get(name) else {}
+            self._validate(target.kind, result)
+            if problems := status_problems(result):
+                raise invalid(target.kind, target.name, problems)
+            fill_in_status(result["spec"], result["status"])
+        return result
+
+    def _scale(self, target: Target, record: Record, old: Raw, wanted: Raw, *, dry_run: bool, manager: str) -> Record:
         admission.check_preconditions(target.kind, old, wanted["metadata"])
         new = copy.deepcopy(old)
-        new["spec"]["replicas"] = wanted["spec"].get("replicas", 0)
-        return self._replace(Target(target.kind, target.namespace, target.name), record, old, new, dry_run=dry_run)
+        scale.set_replicas(target.kind, new, wanted["spec"].get("replicas", 0))
+        whole = Target(target.kind, target.namespace, target.name)
+        return self._replace(whole, record, old, new, dry_run=dry_run, manager=manager)
 
     def bind(self, target: Target, body: Raw, *, dry_run: bool = False) -> None:
         """Bind a pod to a node, with the annotations that come along, in one write. Raises ApiError 404, 409, 422."""
@@ -181,14 +271,25 @@ class Writer:
     # What all share
 
     def _validate(self, kind: Kind, raw: Raw) -> None:
-        problems = self._problems(conversion.from_stored(kind, raw) if conversion.converted(kind) else raw)
+        shown = conversion.from_stored(kind, raw) if conversion.converted(kind) else raw
+        problems = kind.problems(shown) if isinstance(kind, CustomKind) else self._problems(shown)
         if problems:
             raise invalid(kind, str(raw["metadata"].get("name") or ""), problems)
 
-    def _fill_in(self, kind: Kind, raw: Raw, old: Raw | None) -> None:
+    def _judge(self, kind: Kind, new: Raw, old: Raw) -> None:
+        """An update; a Service's is judged with what it left out and what its type makes void."""
+        if kind is SERVICES:
+            fill_in(new, old)
+        self._validate(kind, _without_status(kind, new))
+        changed = changed_problems(new, old) if kind is SERVICES else []
+        if changed:
+            raise invalid(kind, new["metadata"]["name"], changed)
+
+    def _complete(self, kind: Kind, raw: Raw, old: Raw | None) -> None:
+        """Fill in a valid object."""
         defaults.apply(stored_kind(kind), raw)
         if kind is SERVICES:
-            self._services.apply(raw, old)
+            self._services.allocate(raw, old)
 
     def _put(self, resource: str, raw: Raw, *, dry_run: bool) -> Record:
         if not dry_run:
@@ -196,6 +297,26 @@ class Writer:
         metadata = raw["metadata"]
         version = int(metadata.get("resourceVersion") or 0)
         return Record(resource, Key.of(raw), version, metadata["uid"], {}, {}, (), encode(raw))
+
+
+def _with_ephemeral(target: Target, old: Raw, new: Raw) -> Raw:
+    """The pod with more ephemeral containers; those that there are stay as they are."""
+    wanted = (new.get("spec") or {}).get("ephemeralContainers") or []
+    present = (old.get("spec") or {}).get("ephemeralContainers") or []
+    named = {each.get("name"): each for each in wanted if isinstance(each, dict)}
+    if any(each["name"] not in named for each in present):
+        why = "Forbidden: existing ephemeral containers may not be removed"
+        raise invalid(target.kind, target.name, [Problem(why, field="spec.ephemeralContainers")])
+    kept = {each["name"]: each for each in present}
+    spec = {**old["spec"], "ephemeralContainers": [kept.get(each.get("name"), each) for each in copy.deepcopy(wanted)]}
+    return {**old, "metadata": dict(old["metadata"]), "spec": spec}
+
+
+def _applicable(target: Target, raw: Raw) -> Raw:
+    """The part of an applied object that its resource is about."""
+    if target.subresource == "status":
+        return {name: value for name, value in raw.items() if name in ("apiVersion", "kind", "metadata", "status")}
+    return _without_status(target.kind, raw)
 
 
 def _status(target: Target, raw: Raw) -> Raw:

@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterable, Iterator
 from k8sshim import kinds
 from k8sshim.cluster import CLUSTER_API_VERSION
 from k8sshim.errors import Problem
-from k8sshim.kinds import Kind
+from k8sshim.kinds import POLICY_GROUP, Kind
 from k8sshim.objects import Raw
+from k8sshim.validation.admin_policies import admin_policy_problems, baseline_policy_problems, cluster_policy_problems
+from k8sshim.validation.endpoints import endpoint_slice_problems, endpoints_problems
 from k8sshim.validation.field import Field, type_of
 from k8sshim.validation.metadata import metadata_problems, selector_problems
-from k8sshim.validation.network import endpoint_slice_problems, endpoints_problems, service_problems
 from k8sshim.validation.nodes import node_problems
 from k8sshim.validation.pods import pod_problems
+from k8sshim.validation.policies import network_policy_problems
 from k8sshim.validation.schema import schema_problems
+from k8sshim.validation.services import service_problems, service_status_problems
 from k8sshim.validation.workloads import workload_problems
 
-__all__ = ["name_of", "problems"]
+__all__ = ["name_of", "problems", "status_problems"]
 
 _MAX_SHOWN = 100  # characters of a name in a message
 
@@ -29,6 +32,10 @@ _RULES: dict[tuple[str, str], Callable[[Field], Iterable[Problem]]] = {
     ("v1", "Service"): service_problems,
     ("v1", "Endpoints"): endpoints_problems,
     ("discovery.k8s.io/v1", "EndpointSlice"): endpoint_slice_problems,
+    ("networking.k8s.io/v1", "NetworkPolicy"): network_policy_problems,
+    (f"{POLICY_GROUP}/v1alpha1", "AdminNetworkPolicy"): admin_policy_problems,
+    (f"{POLICY_GROUP}/v1alpha1", "BaselineAdminNetworkPolicy"): baseline_policy_problems,
+    (f"{POLICY_GROUP}/v1alpha2", "ClusterNetworkPolicy"): cluster_policy_problems,
     ("v1", "ReplicationController"): workload_problems,
     ("apps/v1", "Deployment"): workload_problems,
     ("apps/v1", "ReplicaSet"): workload_problems,
@@ -36,6 +43,7 @@ _RULES: dict[tuple[str, str], Callable[[Field], Iterable[Problem]]] = {
     ("apps/v1", "StatefulSet"): workload_problems,
     ("batch/v1", "Job"): workload_problems,
 }
+_STATUS_RULES = {("v1", "Service"): service_status_problems}
 
 
 def problems(raw: object) -> list[Problem]:
@@ -45,6 +53,12 @@ def problems(raw: object) -> list[Problem]:
     found = list(_header_problems(raw)) or list(_body_problems(raw))
     name = name_of(raw)
     return [dataclasses.replace(problem, object=name) for problem in dict.fromkeys(found)]
+
+
+def status_problems(raw: Raw) -> list[Problem]:
+    """What is wrong with the status that somebody writes into an object that is otherwise well."""
+    rule = _STATUS_RULES.get((raw["apiVersion"], raw["kind"]))
+    return list(rule(Field(raw))) if rule else []
 
 
 def name_of(raw: Raw) -> str:
@@ -95,11 +109,18 @@ def _body_problems(raw: Raw) -> Iterator[Problem]:
     if kind.api_version == CLUSTER_API_VERSION:
         return
     yield from schema_problems(raw, kind)
-    yield from _null_elements(root)
+    if _has_null_element(raw):
+        yield from _null_elements(root)
     yield from selector_problems(root)
     rule = _RULES.get((kind.api_version, kind.kind))
     if rule is not None:
         yield from rule(root)
+
+
+def _has_null_element(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_has_null_element(each) for each in value.values() if isinstance(each, (dict, list)))
+    return isinstance(value, list) and any(each is None or _has_null_element(each) for each in value)
 
 
 def _null_elements(field: Field) -> Iterator[Problem]:

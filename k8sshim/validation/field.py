@@ -1,19 +1,23 @@
 """A place in an object: its value and its path, so that every rule names the field it speaks of.
 
 Reading on from a place that is absent or of another type gives an absent place. So rules need not ask for types, which
-the schema has judged by then, and still say all they can about an object that has other faults. Pure.
+the schema has judged by then, and still say all they can about an object that has other faults. What is wrong is said
+as Kubernetes says it (k8s.io/apimachinery, pkg/util/validation/field), so that people find it where they look. Pure.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from k8sshim.errors import Problem
 
+MAX_PORT = 65535
 _PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
+_MAX_SHOWN = 300  # characters of a value in a message
 
 
 def join(path: str, step: str | int) -> str:
@@ -31,6 +35,17 @@ def type_of(value: object) -> str:
         return "a boolean"
     words = {str: "a string", int: "an integer", float: "a number", list: "a list", dict: "an object"}
     return words.get(type(value), type(value).__name__)
+
+
+def shown(value: object) -> str:
+    """A value as messages quote it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}... ({len(text)} characters)"
+
+
+def invalid(value: object, detail: str) -> str:
+    """The message for a value that breaks a rule."""
+    return f"Invalid value: {shown(value)}: {detail}"
 
 
 @dataclass(frozen=True)
@@ -78,30 +93,53 @@ class Field:
     def problem(self, message: str) -> Problem:
         return Problem(message, field=self.path)
 
+    def invalid(self, detail: str) -> Problem:
+        return self.problem(invalid(self.value, detail))
+
+    def required(self, detail: str = "") -> Problem:
+        return self.problem(f"Required value: {detail}" if detail else "Required value")
+
+    def forbidden(self, detail: str) -> Problem:
+        return self.problem(f"Forbidden: {detail}")
+
+    def duplicate(self) -> Problem:
+        return self.problem(f"Duplicate value: {shown(self.value)}")
+
     def wrong(self, message: str) -> Iterator[Problem]:
         """A problem where there is a message."""
         if message:
             yield Problem(message, field=self.path)
 
+    def breaks(self, details: Iterable[str]) -> Iterator[Problem]:
+        """A problem for each rule that the value breaks."""
+        for detail in details:
+            yield self.invalid(detail)
+
     def one_of(self, *choices: str) -> Iterator[Problem]:
         """A problem where there is a string that is none of these."""
         if self.text and self.text not in choices:
-            words = f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
-            yield self.problem(f"is {self.text!r}, expected {words}")
+            supported = ", ".join(map(shown, sorted(choices)))
+            yield self.problem(f"Unsupported value: {shown(self.text)}: supported values: {supported}")
 
-    def between(self, least: int, most: int) -> Iterator[Problem]:
-        """A problem where there is a number outside of this range."""
-        if self.number is not None and not least <= self.number <= most:
-            yield self.problem(f"is {self.number}, expected {least} to {most}")
+    def port_number(self) -> Iterator[Problem]:
+        """A problem where there is a number that no port has."""
+        if self.number is not None and not 1 <= self.number <= MAX_PORT:
+            yield self.invalid(f"must be between 1 and {MAX_PORT}, inclusive")
 
     def not_negative(self) -> Iterator[Problem]:
         if self.number is not None and self.number < 0:
-            yield self.problem(f"is {self.number}, expected 0 or more")
+            yield self.invalid("must be greater than or equal to 0")
+
+    def at_most(self, items: int) -> Iterator[Problem]:
+        """A problem where there is a list that is longer."""
+        if isinstance(self.value, list) and len(self.value) > items:
+            yield self.problem(f"Too many: {len(self.value)}: must have at most {items} items")
 
 
-def unique(fields: Iterator[Field], what: str) -> Iterator[Problem]:
+def unique(fields: Iterable[Field]) -> Iterator[Problem]:
     """A problem for each string that another field had before."""
-    first: dict[str, str] = {}
+    seen: set[str] = set()
     for field in fields:
-        if field.text and first.setdefault(field.text, field.path) != field.path:
-            yield field.problem(f"{what} {field.text!r} is given to {first[field.text]} already")
+        if field.text and field.text in seen:
+            yield field.duplicate()
+        seen.add(field.text)

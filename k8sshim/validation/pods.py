@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 from k8sshim import names
 from k8sshim.errors import Problem
+from k8sshim.objects import MAX_WEIGHT, WEIGHT_ANNOTATION, weight_of
+from k8sshim.validation import naming
+from k8sshim.validation.addresses import PROTOCOLS, address_problems, port_reference_problems
 from k8sshim.validation.field import Field, unique
 from k8sshim.validation.metadata import label_problems
-from k8sshim.validation.network import MAX_PORT, port_reference_problems
+from k8sshim.validation.resolving import resolving_problems
 
 _QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+|[numkMGTPE]|[KMGTPE]i)?")
 _ENVIRONMENT_NAME = re.compile(r"[ -<>-~]+")
@@ -25,31 +28,39 @@ _PROBE_NUMBERS = (
 
 
 def pod_problems(root: Field) -> Iterator[Problem]:
+    yield from weight_problems(root["metadata"])
     yield from pod_spec_problems(root["spec"])
     yield from root.at("spec", "restartPolicy").one_of("Always", "OnFailure", "Never")
+
+
+def weight_problems(metadata: Field) -> Iterator[Problem]:
+    """podwire's own annotation, of a pod or a template."""
+    weight = metadata["annotations"][WEIGHT_ANNOTATION]
+    if weight.text and not weight_of(weight.text):
+        yield weight.invalid(f"must be a whole number from 1 to {MAX_WEIGHT}")
 
 
 def pod_spec_problems(spec: Field, claims: frozenset[str] = frozenset()) -> Iterator[Problem]:
     """A pod's spec; `claims` names the volumes that a StatefulSet adds to it."""
     if not spec:
-        yield spec.problem("missing")
+        yield spec.required()
         return
     if spec["containers"].value == []:
         yield spec["containers"].problem("is empty: a pod needs at least one container")
     yield from _placement_problems(spec)
-    yield from spec["dnsPolicy"].one_of("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+    yield from resolving_problems(spec)
     yield from spec["terminationGracePeriodSeconds"].not_negative()
     for name in ("hostname", "subdomain"):
         if spec[name].text:
-            yield from spec[name].wrong(names.dns_label(spec[name].text))
+            yield from spec[name].breaks(naming.dns_label(spec[name].text))
     volumes = list(spec["volumes"].elements())
-    yield from unique((volume["name"] for volume in volumes), "the name")
+    yield from unique(volume["name"] for volume in volumes)
     yield from _containers_problems(spec, claims.union(volume["name"].text for volume in volumes))
 
 
 def _placement_problems(spec: Field) -> Iterator[Problem]:
     if spec["nodeName"].text:
-        yield from spec["nodeName"].wrong(names.dns_subdomain(spec["nodeName"].text))
+        yield from spec["nodeName"].breaks(naming.dns_subdomain(spec["nodeName"].text))
     yield from label_problems(spec["nodeSelector"])
     for toleration in spec["tolerations"].elements():
         key, operator, value = (toleration[name] for name in ("key", "operator", "value"))
@@ -65,11 +76,12 @@ def _placement_problems(spec: Field) -> Iterator[Problem]:
 
 def _containers_problems(spec: Field, volumes: frozenset[str]) -> Iterator[Problem]:
     every = [*spec["initContainers"].elements(), *spec["containers"].elements()]
-    yield from unique((container["name"] for container in every), "the name")
+    yield from unique(container["name"] for container in every)
     host_network = spec["hostNetwork"].value is True
+    yield from _same_host_ports(spec["containers"])
     for container in every:
         if isinstance(container["name"].value, str):
-            yield from container["name"].wrong(names.dns_label(container["name"].value))
+            yield from container["name"].breaks(naming.dns_label(container["name"].value))
         yield from container["imagePullPolicy"].one_of("Always", "IfNotPresent", "Never")
         yield from _ports_problems(container, host_network=host_network)
         yield from _probes_problems(container)
@@ -83,13 +95,27 @@ def _containers_problems(spec: Field, volumes: frozenset[str]) -> Iterator[Probl
 def _ports_problems(container: Field, *, host_network: bool) -> Iterator[Problem]:
     ports = list(container["ports"].elements())
     for port in ports:
-        yield from port["name"].wrong(names.port_name(port["name"].text) if port["name"].text else "")
-        yield from port["containerPort"].between(1, MAX_PORT)
-        yield from port["hostPort"].between(0, MAX_PORT)
-        yield from port["protocol"].one_of("TCP", "UDP", "SCTP")
+        if port["name"].text:
+            yield from port["name"].breaks(naming.port_name(port["name"].text))
+        yield from port["containerPort"].port_number()
+        if port["hostPort"].number != 0:
+            yield from port["hostPort"].port_number()
+        if port["hostIP"].text:
+            yield from address_problems(port["hostIP"])
+        yield from port["protocol"].one_of(*PROTOCOLS)
         if host_network and port["hostPort"].number not in (None, 0, port["containerPort"].number):
             yield port["hostPort"].problem("must equal containerPort in a pod with hostNetwork")
-    yield from unique((port["name"] for port in ports), "the name")
+    yield from unique(port["name"] for port in ports)
+
+
+def _same_host_ports(containers: Field) -> Iterator[Problem]:
+    seen: set[str] = set()
+    ports = (port for container in containers.elements() for port in container["ports"].elements())
+    for port in (port for port in ports if port["hostPort"].number):
+        asked = f"{port['protocol'].text or 'TCP'}/{port['hostIP'].text}/{port['hostPort'].number}"
+        if asked in seen:
+            yield Field(asked, port["hostPort"].path).duplicate()
+        seen.add(asked)
 
 
 def _probes_problems(container: Field) -> Iterator[Problem]:

@@ -19,9 +19,11 @@ import jsonschema
 from referencing import Registry, Resource
 
 from k8sshim.errors import Problem
-from k8sshim.kinds import Kind
+from k8sshim.kinds import POLICY_GROUP, Kind
 from k8sshim.objects import Raw
+from k8sshim.validation.compiled import Check, check_of
 from k8sshim.validation.field import join, type_of
+from k8sshim.validation.policy_schema import policy_schema
 
 _FOLDER = re.compile(r"v(\d+)\.(\d+)\.(\d+)-local-strict")
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -39,10 +41,15 @@ _FORMAT_WORDS = {"int32": "32-bit integer", "int64": "64-bit integer", "date-tim
 def schema_problems(raw: Raw, kind: Kind) -> list[Problem]:
     """Every error that the schema finds, in the order of the fields; none for a kind without a schema."""
     validator = _validator(kind)
-    if validator is None:
+    if validator is None or fits(raw, kind):
         return []
     errors = sorted(validator.iter_errors(raw), key=_place)
     return [problem for error in errors for problem in _problems(error)]
+
+
+def fits(raw: Raw, kind: Kind) -> bool:
+    """Whether an object surely has no error; where it is not sure, the validator finds out, and says what is wrong."""
+    return _check(kind)(raw)
 
 
 def _place(error: Any) -> list[str]:
@@ -55,8 +62,8 @@ def _problems(error: Any) -> Iterator[Problem]:
         path = join(path, step)
     value = error.instance
     if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in value]
-        yield from (Problem("missing", field=join(path, name)) for name in missing if f"'{name}'" in error.message)
+        missing = [name for name in error.validator_value if name not in value and f"'{name}'" in error.message]
+        yield from (Problem("Required value", field=join(path, name)) for name in missing)
     elif error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         yield from (Problem(_unknown(name, known), field=path) for name in value if name not in known)
@@ -102,6 +109,13 @@ def _definitions() -> Raw:
     return _load(_folder() / "_definitions.json")
 
 
+@cache
+def described_definitions() -> Raw:
+    """The same with its prose, for those who show it to people."""
+    found: Raw = json.loads((_folder() / "_definitions.json").read_bytes())["$defs"]
+    return found
+
+
 def definition(reference: str) -> Raw:
     """The shared definition that a `$ref` points to."""
     found: Raw = _definitions()["$defs"][reference.rpartition("/")[2]]
@@ -110,7 +124,9 @@ def definition(reference: str) -> Raw:
 
 @cache
 def object_schema(kind: Kind) -> Raw:
-    """The schema of a kind; empty where none is published."""
+    """The schema of a kind; empty where none is published. An administrator's policies have one of podwire's own."""
+    if kind.group == POLICY_GROUP:
+        return policy_schema(kind)
     group = kind.group.split(".")[0]
     file = _folder() / f"{'-'.join(part for part in (kind.singular, group, kind.version) if part)}.json"
     return _load(file) if file.exists() else {}
@@ -125,7 +141,17 @@ def _registry() -> Any:
 @cache
 def _validator(kind: Kind) -> Any:
     schema = object_schema(kind)
-    return jsonschema.Draft202012Validator(schema, registry=_registry(), format_checker=_FORMATS) if schema else None
+    return _VALIDATOR(schema, registry=_registry(), format_checker=_FORMATS) if schema else None
+
+
+@cache
+def _check(kind: Kind) -> Check:
+    return check_of(object_schema(kind), _check_of_definition, _FORMATS.conforms)
+
+
+@cache
+def _check_of_definition(reference: str) -> Check:
+    return check_of(definition(reference), _check_of_definition, _FORMATS.conforms)
 
 
 def _load(file: Path) -> Raw:
@@ -152,4 +178,12 @@ def _formats() -> Any:
     return checker
 
 
+def _exact() -> Any:
+    """JSON Schema takes 8e1 for an integer; Kubernetes does not, nor could whoever reads a port of 1e30."""
+    base = jsonschema.Draft202012Validator
+    checker = base.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    return jsonschema.validators.extend(base, type_checker=checker)
+
+
 _FORMATS = _formats()
+_VALIDATOR = _exact()

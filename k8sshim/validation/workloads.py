@@ -8,7 +8,7 @@ from k8sshim.errors import Problem
 from k8sshim.selectors import EVERYTHING, Selector, raw_problems
 from k8sshim.validation.field import Field
 from k8sshim.validation.metadata import label_problems
-from k8sshim.validation.pods import pod_spec_problems
+from k8sshim.validation.pods import pod_spec_problems, weight_problems
 
 _STRATEGIES = {
     "Deployment": ("strategy", ("RollingUpdate", "Recreate")),
@@ -35,6 +35,7 @@ def workload_problems(root: Field) -> Iterator[Problem]:
 
 def _template_problems(template: Field, kind: str, claims: frozenset[str]) -> Iterator[Problem]:
     yield from label_problems(template.at("metadata", "labels"))
+    yield from weight_problems(template["metadata"])
     yield from pod_spec_problems(template["spec"], claims)
     policy = template.at("spec", "restartPolicy")
     if kind != "Job":
@@ -42,7 +43,7 @@ def _template_problems(template: Field, kind: str, claims: frozenset[str]) -> It
     elif policy:
         yield from policy.one_of("OnFailure", "Never")
     else:
-        yield policy.problem("missing: a Job needs OnFailure or Never")
+        yield policy.required("a Job needs OnFailure or Never")
 
 
 def _claims(spec: Field) -> frozenset[str]:

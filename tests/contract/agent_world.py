@@ -12,11 +12,13 @@ from typing import Any
 
 from fake_ports import FakeBridges, FakeNamespaces
 
-from k8sshim.client import Absent, Resource, Unreachable
+from k8sshim.client import EVENTS, Absent, Resource, Unreachable
 from k8sshim.errors import Conflict
 from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, PodNetwork, Raw
 from topo import spec as cluster_spec
+from topo.agent.catalogue import Catalogue
 from topo.agent.entry import NamespaceEntry
+from topo.agent.folders import PodFolders
 from topo.agent.network import PodNetworks
 from topo.agent.node import NodeAgent, Services
 from topo.agent.podspec import ContainerSpec, PodSpec
@@ -24,7 +26,8 @@ from topo.agent.reporter import Reporter
 from topo.agent.restarts import Backoff
 from topo.agent.runtime import Placement
 from topo.agent.workload import Exit, StartError, Workload
-from topo.plan import plan
+from topo.plan import PlannedNode, plan
+from topo.ports import OwnPorts
 
 
 class FakeAgentApi:
@@ -41,7 +44,8 @@ class FakeAgentApi:
 
     def create(self, resource: Resource, raw: Raw) -> Raw:
         self._reach()
-        self.pods[Key.of(raw)] = raw
+        if resource != EVENTS:
+            self.pods[Key.of(raw)] = raw
         return raw
 
     def patch(self, resource: Resource, key: Key, patch: Raw, *, subresource: str = "", strategy: str = "merge") -> Raw:
@@ -106,17 +110,32 @@ class FakeContainers:
         self.started.append(FakeWorkload(container.name))
         return self.started[-1]
 
-    def folder(self, spec: PodSpec) -> Path:
-        return self._run / "pods" / spec.node / spec.uid
+    def prepare(self, spec: PodSpec, where: Placement) -> None:
+        PodFolders(self._run, spec.node, spec.uid).own.mkdir(parents=True, exist_ok=True)
 
-    def logs(self, spec: PodSpec) -> Path:
-        return self._run / "logs" / f"{spec.key.namespace}_{spec.key.name}_{spec.uid}"
+    async def forget(self, spec: PodSpec) -> None:
+        PodFolders(self._run, spec.node, spec.uid).remove()
 
     def names(self) -> list[str]:
         return [workload.name for workload in self.started]
 
     def running(self, name: str) -> FakeWorkload:
         return next(w for w in reversed(self.started) if w.name == name)
+
+
+class FakePresence:
+    """Pods are reached when the test says so; each one's last words are noted."""
+
+    def __init__(self) -> None:
+        self.there = True
+        self.silenced: list[str] = []
+
+    async def reached(self, address: str, timeout_s: float) -> bool:
+        await asyncio.sleep(0.01)
+        return self.there
+
+    async def silent(self, namespace: str) -> None:
+        self.silenced.append(namespace)
 
 
 class AgentWorld:
@@ -134,17 +153,35 @@ class AgentWorld:
         self._threads = ThreadPoolExecutor(2)
         self.reporter = Reporter(self.api, self._threads)
         networks = PodNetworks(self.namespaces, self.bridges, self._threads)
+        self.catalogue = Catalogue()
+        self.presence = FakePresence()
+        self.steered: frozenset[OwnPorts] = frozenset()
+        self.health_check_ports: list[int] = []
         services = Services(
-            self.plan, run, NamespaceEntry(), self.containers, self.reporter, lambda group: networks, Backoff(0.0)
+            plan=self.plan,
+            node_ports=(30000, 32767),
+            run=run,
+            entry=NamespaceEntry(),
+            runtime=self.containers,
+            reporter=self.reporter,
+            networks_of=lambda group: networks,
+            backoff=Backoff(0.0),
+            catalogue=self.catalogue,
+            presence_of=lambda namespace: self.presence,
+            health_check_ports=lambda: self.health_check_ports,
+            steer=self._steer,
         )
         self.agent = NodeAgent(self.node, services)
         self._background = [asyncio.ensure_future(networks.run()), asyncio.ensure_future(self.reporter.run())]
+
+    async def _steer(self, node: PlannedNode, wanted: frozenset[OwnPorts]) -> None:
+        self.steered = wanted
 
     def close(self) -> None:
         for task in self._background:
             task.cancel()
 
-    def pod(self, name: str, number: int = 2, **spec: Any) -> Raw:
+    def pod(self, name: str, number: int = 2, *, labels: dict[str, str] | None = None, **spec: Any) -> Raw:
         """Creates a pod and shows it to the agent, as the informer would."""
         address = str(self.node.pod_cidrs[0].network_address + number)
         network = PodNetwork((address,), "0a:58:0a:f4:00:02", 16 + number)
@@ -153,6 +190,7 @@ class AgentWorld:
             "namespace": "default",
             "uid": f"uid-{name}-{number}",
             "annotations": {POD_NETWORK_ANNOTATION: network.to_json()},
+            "labels": labels or {},
         }
         spec = {"containers": [{"name": "main"}], **spec, "nodeName": self.node.name}
         raw = self.api.create(None, {"metadata": metadata, "spec": spec, "status": {}})  # type: ignore[arg-type]

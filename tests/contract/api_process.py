@@ -36,7 +36,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
 class ApiProcess:
     """The server's process. The listening socket is the test's, so that it outlives a restart, as in a lab."""
 
-    def __init__(self, folder: Path, *, bootstrap: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(self, folder: Path, *, bootstrap: Sequence[dict[str, Any]] = (), options: Sequence[str] = ()) -> None:
         self.folder = folder
         self.pki = folder / "pki"
         self.kubeconfig = folder / "kubeconfig"
@@ -48,12 +48,13 @@ class ApiProcess:
         self.kubeconfig.write_text(pki.kubeconfig(self.pki, self.url, "test"))
         (folder / "bootstrap.json").write_text(json.dumps(list(bootstrap)))
         self._process: subprocess.Popen[bytes] | None = None
+        self._options = options
 
     def start(self) -> None:
         descriptor = self._socket.fileno()
         argv = [sys.executable, "-m", "k8sshim.server", "--store", str(self.folder / "store.sqlite")]
         argv += ["--pki", str(self.pki), "--service-cidr", SERVICE_CIDR]
-        argv += ["--bootstrap", str(self.folder / "bootstrap.json"), "--listen-fd", str(descriptor)]
+        argv += ["--bootstrap", str(self.folder / "bootstrap.json"), "--listen-fd", str(descriptor), *self._options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log, pass_fds=[descriptor])
         assert self.request("GET", "/readyz")[0] == 200, self.log.read_text()

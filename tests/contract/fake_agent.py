@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from threading import Event
 
-from k8sshim.client import NODES, PODS, Client, Deleted, Event, Informer, Synced
+from k8sshim.client import NODES, PODS, Client, Deleted, Informer, Synced, Unreachable
+from k8sshim.client import Event as Change
 from k8sshim.errors import PodwireError
 from k8sshim.objects import POD_NETWORK_ANNOTATION, Key, PodNetwork, Raw
 
@@ -32,6 +34,7 @@ class FakeAgent:
         self._client = client
         self._holds_back = holds_back
         self._pool = ThreadPoolExecutor(4)
+        self._ended = Event()
         self._informer = Informer(client, PODS, self._on_event)
         for number in range(1, nodes + 1):
             client.create(NODES, node(number))
@@ -41,20 +44,29 @@ class FakeAgent:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
         self._informer.stop()
         self._informer.join(5)
         self._pool.shutdown(cancel_futures=True)
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: Change) -> None:
         if not isinstance(event, (Synced, Deleted)) and event.raw["spec"].get("nodeName"):
             self._pool.submit(self._serve, event.raw)
 
     def _serve(self, pod: Raw) -> None:
         with suppress(PodwireError):  # it changed meanwhile: that is another event
-            if pod["metadata"].get("deletionTimestamp"):
-                self._client.delete(PODS, Key.of(pod), grace_period_s=0)
-            elif pod["status"].get("phase") == "Pending":
-                self._client.update_status(PODS, {**pod, "status": self._status(pod)})
+            while not self._ended.is_set():
+                try:
+                    self._tell(pod)
+                    return
+                except Unreachable:  # no other event may follow
+                    self._ended.wait(0.05)
+
+    def _tell(self, pod: Raw) -> None:
+        if pod["metadata"].get("deletionTimestamp"):
+            self._client.delete(PODS, Key.of(pod), grace_period_s=0)
+        elif pod["status"].get("phase") == "Pending":
+            self._client.update_status(PODS, {**pod, "status": self._status(pod)})
 
     def _status(self, pod: Raw) -> Raw:
         network = PodNetwork.claimed((pod["metadata"].get("annotations") or {}).get(POD_NETWORK_ANNOTATION))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from agent_world import AgentWorld, play, until
 
+from k8sshim.client import Added
 from k8sshim.objects import Key
+from topo.ports import OwnPorts
 
 pytestmark = pytest.mark.contract
 
@@ -39,6 +42,61 @@ def test_graceful_deletion_waits_for_the_containers(tmp_path: Path) -> None:
         await until(lambda: not world.api.pods)
         assert (world.ports(), world.pod_namespaces()) == ({}, set())
         assert not list((tmp_path / "pods" / world.node.name).iterdir())
+
+    play(tmp_path, scene)
+
+
+def test_behind_a_service_the_endpoint_leaves_before_the_containers_hear_of_it(tmp_path: Path) -> None:
+    async def scene(world: AgentWorld) -> None:
+        service = {"metadata": {"name": "web", "namespace": "default"}, "spec": {"selector": {"app": "web"}}}
+        world.catalogue.handle(Added(service))
+        for name, number, labels in (("front", 2, {"app": "web"}), ("back", 3, {"app": "db"})):
+            world.pod(name, number, labels=labels)
+        await until(lambda: all(world.status(name).get("phase") == "Running" for name in ("front", "back")))
+        front, back = world.containers.started
+        world.delete("back", 3)
+        world.delete("front", 3)
+        await asyncio.sleep(0.2)
+        assert (front.stops, back.stops) == ([], [3.0])
+        await until(lambda: front.stops == [1.5])
+        await until(lambda: not world.api.pods)
+
+    play(tmp_path, scene)
+
+
+def test_nothing_starts_before_the_network_delivers_to_the_pod(tmp_path: Path) -> None:
+    async def scene(world: AgentWorld) -> None:
+        world.presence.there = False
+        world.pod("web", initContainers=[{"name": "first"}])
+        waiting = "the node bridge does not deliver to the pod yet"
+        await until(lambda: waiting in str(world.container("web")))
+        assert not world.containers.started
+        world.presence.there = True
+        await until(lambda: world.containers.names() == ["first"])
+
+    play(tmp_path, scene)
+
+
+def test_the_network_goes_after_the_last_words(tmp_path: Path) -> None:
+    async def scene(world: AgentWorld) -> None:
+        world.pod("web")
+        await until(lambda: world.status("web").get("phase") == "Running")
+        world.delete("web", 0)
+        await until(lambda: not world.api.pods)
+        assert world.presence.silenced == ["pod-uid-web-2"]
+
+    play(tmp_path, scene)
+
+
+def test_host_ports_are_the_nodes_while_their_pod_is_there(tmp_path: Path) -> None:
+    async def scene(world: AgentWorld) -> None:
+        world.health_check_ports = [30500]
+        world.pod("web", containers=[{"name": "main", "ports": [{"containerPort": 80, "hostPort": 8080}]}])
+        mine = OwnPorts(str(world.node.addresses[0]), "TCP", 8080, 8080)
+        await until(lambda: mine in world.steered)
+        assert any(one.kept and one.first == 30500 for one in world.steered)
+        world.delete("web", 0)
+        await until(lambda: world.steered and mine not in world.steered)
 
     play(tmp_path, scene)
 

@@ -1,23 +1,15 @@
-"""kubectl against the API server: what people type, with the output that they expect.
-
-Runs with every kubectl on PATH and in PODWIRE_KUBECTLS (paths, separated by colons).
-"""
+"""kubectl against the API server: what people type, with the output that they expect."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from api_process import ROOT, ApiProcess, wait_until
+from kubectl_process import Kubectl, kubectls
 
 pytestmark = pytest.mark.contract
 
@@ -25,63 +17,9 @@ MANIFESTS = ROOT.parent / "shared" / "manifests"
 GUESTBOOK = MANIFESTS / "guestbook"
 
 
-def kubectls() -> list[str]:
-    on_path = shutil.which("kubectl")
-    return [path for path in (on_path, *os.environ.get("PODWIRE_KUBECTLS", "").split(":")) if path]
-
-
 @pytest.fixture(params=kubectls() or [pytest.param("", marks=pytest.mark.skip(reason="kubectl is not installed"))])
 def kubectl(request: pytest.FixtureRequest, api_server: ApiProcess, tmp_path: Path) -> Kubectl:
     return Kubectl(request.param, api_server, tmp_path)
-
-
-class Kubectl:
-    """One kubectl with the server's kubeconfig and a home of its own."""
-
-    def __init__(self, program: str, server: ApiProcess, home: Path) -> None:
-        self.program = program
-        self.server = server
-        self.environment = {"PATH": os.environ["PATH"], "HOME": str(home), "KUBECONFIG": str(server.kubeconfig)}
-
-    def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        argv = [self.program, *arguments]
-        return subprocess.run(
-            argv, input=given, env=self.environment, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    def __call__(self, *arguments: str, given: str = "") -> str:
-        done = self.run(*arguments, given=given)
-        assert done.returncode == 0, (
-            f"kubectl {' '.join(arguments)}: {done.stderr}{self.server.log.read_text()[-2000:]}"
-        )
-        return done.stdout
-
-    def rows(self, *arguments: str) -> list[list[str]]:
-        """A table's lines, split at the gaps of two or more spaces."""
-        return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in self(*arguments).splitlines()]
-
-    @contextmanager
-    def started(self, *arguments: str) -> Iterator[list[str]]:
-        """The lines that a kubectl which goes on has written so far."""
-        lines: list[str] = []
-        argv = [self.program, *arguments]
-        process = subprocess.Popen(argv, env=self.environment, stdout=subprocess.PIPE, text=True)
-        output = process.stdout
-        assert output is not None
-
-        def read() -> None:
-            for line in output:
-                lines.append(line)
-
-        reader = threading.Thread(target=read)
-        reader.start()
-        try:
-            yield lines
-        finally:
-            process.terminate()
-            process.wait(10)
-            reader.join(10)
-            output.close()
 
 
 def deployment(name: str, image: str = "registry.example/app:1", replicas: int = 2) -> dict[str, Any]:
@@ -224,3 +162,19 @@ def test_versions_and_resources(kubectl: Kubectl) -> None:
     names = {row[0] for row in kubectl.rows("api-resources")}
     assert {"pods", "deployments", "clusters", "networkpolicies"} <= names
     assert kubectl("get", "--raw", "/readyz") == "ok"
+
+
+def test_apply_on_the_servers_side(kubectl: Kubectl) -> None:
+    """https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts"""
+    manifest = yaml.safe_dump(deployment("app"))
+    apply = ("apply", "--server-side", "-f", "-")
+    assert "serverside-applied" in kubectl(*apply, given=manifest)
+    before = kubectl.server.ok("GET", "/apis/apps/v1/namespaces/default/deployments/app")
+    kubectl(*apply, given=manifest)
+    assert kubectl.server.ok("GET", "/apis/apps/v1/namespaces/default/deployments/app") == before
+    kubectl("scale", "deploy", "app", "--replicas=7")
+    refused = kubectl.run(*apply, given=manifest)
+    assert refused.returncode == 1
+    assert "Apply failed with 1 conflict" in refused.stderr and ".spec.replicas" in refused.stderr
+    kubectl(*apply, "--force-conflicts", given=manifest)
+    assert kubectl("get", "deploy", "app", "-o", "jsonpath={.spec.replicas}") == "2"

@@ -74,7 +74,7 @@ def test_discovery_leads_to_every_resource(api_server: ApiProcess) -> None:
         ("POST", PODS, [], {}, 400, "BadRequest"),
         ("POST", PODS, {"metadata": []}, {}, 400, "BadRequest"),
         ("POST", PODS, b"x" * (3 * 1024 * 1024 + 1), {}, 413, "RequestEntityTooLarge"),
-        ("POST", PODS, b"k8s\0", {"Content-Type": "application/vnd.kubernetes.protobuf"}, 415, "UnsupportedMediaType"),
+        ("POST", PODS, b"k8s\0", {"Content-Type": "application/vnd.kubernetes.protobuf"}, 400, "BadRequest"),
         ("POST", PODS, {"metadata": {"name": "a"}, "spec": {"containers": 7}}, {}, 422, "Invalid"),
         ("POST", "/api/v1/namespaces/absent/pods", {"metadata": {"name": "a"}}, {}, 404, "NotFound"),
         ("PATCH", "/api/v1/namespaces/default", {}, {"Content-Type": "text/plain"}, 415, "UnsupportedMediaType"),

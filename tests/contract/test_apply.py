@@ -146,6 +146,29 @@ def test_refusals_of_the_server_name_file_and_object(client: Client, applied: Ap
         applied(DEPLOYMENT.replace("app: web", "app: other"))
 
 
+def test_a_refusal_of_the_server_is_one_line_for_each_field(client: Client, applied: Apply) -> None:
+    spec = {"type": "NodePort", "clusterIP": "10.96.7.7", "ports": [{"port": 80, "nodePort": 30080}]}
+    client.create(SERVICES, {"metadata": {"name": "first", "namespace": "default"}, "spec": spec})
+    second = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "second"}, "spec": spec}
+    with pytest.raises(BadInput) as caught:
+        applied(json.dumps(second))
+    assert [line.rpartition("/web.yaml: ")[2] for line in str(caught.value).splitlines()] == [
+        'Service default/second: spec.clusterIPs: Invalid value: ["10.96.7.7"]: '
+        "failed to allocate IP 10.96.7.7: provided IP is already allocated",
+        "Service default/second: spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated",
+    ]
+
+
+def test_what_was_applied_is_told_before_what_was_refused(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    taken = SERVICE.replace("selector: {app: web}", "clusterIP: 10.1.2.3")
+    file.write_text(f"{DEPLOYMENT}\n---\n{taken}")
+    said: list[str] = []
+    with pytest.raises(BadInput, match=r"document 2: Service shop/web: spec\.clusterIPs"):
+        said.extend(map(str, apply(client, load([str(file)]))))
+    assert said == ["namespace/shop created", "deployment.apps/web created"]
+
+
 def test_manifest_of_a_pod_that_ran(client: Client, applied: Apply) -> None:
     """What `kubectl get -o yaml` wrote, with status and everything that the server owns, goes in again."""
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web"}]}}
@@ -171,7 +194,8 @@ def test_real_manifests_are_unchanged_the_second_time(client: Client, folder: st
 
 def test_kinds_that_make_nothing_happen(tmp_path: Path) -> None:
     text = "apiVersion: v1\nkind: {}\nmetadata: {{name: a}}\n"
-    (tmp_path / "a.yaml").write_text("---\n".join(text.format(kind) for kind in ("Secret", "ConfigMap", "Namespace")))
+    kinds = ("Secret", "ConfigMap", "Namespace", "ServiceAccount", "Endpoints")
+    (tmp_path / "a.yaml").write_text("---\n".join(map(text.format, kinds)))
     assert not_acted_on(load([str(tmp_path)])) == ["ConfigMap", "Secret"]
 
 

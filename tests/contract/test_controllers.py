@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 import yaml
 from api_process import ROOT, ApiProcess, wait_until
+from controllers_process import Controllers
 from fake_agent import FakeAgent, node
 
 from k8sshim.client import (
@@ -31,27 +32,6 @@ from k8sshim.objects import POD_NETWORK_ANNOTATION, EndpointSlice, Key, PodNetwo
 pytestmark = pytest.mark.contract
 WEB = Key("default", "web")
 MANIFESTS = ROOT.parent / "shared" / "manifests"
-
-
-class Controllers:
-    """The process, to be killed and begun anew."""
-
-    def __init__(self, server: ApiProcess) -> None:
-        self._argv = [sys.executable, "-m", "k8sshim.controllers", "--kubeconfig", str(server.kubeconfig)]
-        self.log = server.folder / "controllers.log"
-        self.start()
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._argv, cwd=ROOT, stdout=log, stderr=log)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
-
-    def stop(self) -> int:
-        self._process.terminate()
-        return self._process.wait(10)
 
 
 class Lab:

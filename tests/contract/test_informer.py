@@ -185,6 +185,11 @@ def test_handler_that_fails_once_goes_on(client: Client, caplog: pytest.LogCaptu
     assert seen == ["Added", "Synced"] and "stumbled" in caplog.text
 
 
+def test_kind_that_the_server_does_not_serve_has_no_objects(follow: Start) -> None:
+    followed = follow(Resource("example.com/v1", "Gadget", "gadgets", False), "")
+    assert followed.said == ["="]
+
+
 def test_server_that_comes_later(client: Client, api_server: ApiProcess) -> None:
     put(client, "a")
     api_server.kill()

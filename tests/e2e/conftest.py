@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import zlib
 from collections.abc import Iterator
 
 import pytest
+from cluster import Namespace, pod
 from laboratory import Laboratory, Podwire, RunningLab
 
 from lab import sandbox
@@ -44,6 +47,26 @@ def podwire(laboratory: Laboratory) -> Podwire:
 def lab(laboratory: Laboratory) -> RunningLab:
     """The default lab: three nodes, nothing in it. Tests that add pods use names of their own."""
     return laboratory.up("shared")
+
+
+@pytest.fixture(scope="session")
+def conformance(laboratory: Laboratory) -> RunningLab:
+    """The lab of Kubernetes' conformance tests, each in a namespace of its own."""
+    return laboratory.up("conformance")
+
+
+@pytest.fixture
+def ns(conformance: RunningLab, request: pytest.FixtureRequest) -> Iterator[Namespace]:
+    """A namespace of the test's own, with a client in it."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
+    name = f"{words[:40].strip('-')}-{zlib.crc32(words.encode()):08x}"
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    namespace = Namespace(conformance, name)
+    namespace.create(manifest)
+    namespace.create(pod("execpod"))
+    namespace.ready("execpod")
+    yield namespace
+    conformance.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -91,6 +91,10 @@ class RunningLab:
     def exec(self, place: str, *argv: str, text: str = "") -> Done:
         return self.podwire("exec", self.name, place, "--", *argv, text=text)
 
+    def start(self, place: str, *argv: str) -> subprocess.Popen[str]:
+        """Start a command there; it ends with the block of its context, if not before."""
+        return self.podwire.start("exec", self.name, place, "--", *argv)
+
     def apply(self, *objects: dict[str, Any]) -> str:
         """Apply objects and wait until they are ready."""
         manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})

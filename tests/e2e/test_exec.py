@@ -58,9 +58,8 @@ def test_a_command_has_the_terminal_of_its_caller(lab: RunningLab) -> None:
 @pytest.mark.parametrize(
     ("place", "line"),
     [
-        ("nobody", 'no pod or node "nobody" in lab "shared"; nodes: node1, node2, node3; pods: '),
-        ("far/away", 'no pod or node "far/away" in lab "shared"; nodes: node1, node2, node3; pods: '),
-        ("HOST", 'lab "shared" has no outside host'),
+        ("nobody", 'no pod or node "nobody" in lab "shared"; nodes: node1, node2, node3; outside: HOST; pods: '),
+        ("far/away", 'no pod or node "far/away" in lab "shared"; nodes: node1, node2, node3; outside: HOST; pods: '),
     ],
 )
 def test_an_unknown_place_is_one_line_that_says_what_there_is(lab: RunningLab, place: str, line: str) -> None:

@@ -7,7 +7,7 @@ from laboratory import RunningLab
 
 from experiments.floors import floors
 from experiments.inside import Sandbox
-from experiments.scenario import FLOORS
+from experiments.throughput import FLOORS
 
 pytestmark = pytest.mark.e2e
 

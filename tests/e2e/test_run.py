@@ -108,7 +108,10 @@ def test_servers_that_are_not_where_the_scenario_says(podwire: Podwire, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("run", "nothing"), 'podwire: no scenario "nothing", and no file of that name; there are: quickstart'),
+        (
+            ("run", "nothing"),
+            'podwire: no scenario "nothing", and no file of that name; there are: calibrate, ',
+        ),
         (("run", "quickstart", "--repeat", "0"), "podwire: Invalid value for '--repeat'"),
         (("report", "nothing"), "podwire: nothing/run.json: cannot be read: No such file or directory"),
     ],

@@ -15,9 +15,8 @@ import pytest
 
 from cli.summary import print_summary
 from experiments import folder, report
-from experiments.plots import Drawn
+from experiments.canvas import Drawn
 from experiments.results import Run
-from experiments.summary import figures
 
 pytestmark = pytest.mark.golden
 
@@ -44,7 +43,7 @@ def test_table(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_page(run: Run) -> None:
     image = Drawn("throughput-tcp", "TCP throughput", "what it says")
-    compare("report.html", report.render(run, figures(run), [(image, "data:image/svg+xml;base64,AA==")]))
+    compare("report.html", report.render(run, [(image, "data:image/svg+xml;base64,AA==")]))
 
 
 class _References(HTMLParser):
@@ -80,5 +79,5 @@ def test_page_and_plots_are_whole_and_the_same_each_time(run: Run, tmp_path: Pat
 
 
 def test_what_a_tool_said_is_text_in_the_page(run: Run) -> None:
-    page = report.render(run, figures(run), [])
+    page = report.render(run, [])
     assert "&lt;b&gt;No route&lt;/b&gt; to host" in page

@@ -1,7 +1,7 @@
 """A real API server, a real node agent and real bridges of `actions=normal`, for tests of the agent inside a sandbox.
 
-The bridge learns like a switch, so the node's namespace gets the pods' gateway as a second address: that makes nodes
-and pods neighbours without a controller.
+The bridge learns like a switch, so the node's namespace gets the pods' gateway as a second address, and routes: so
+nodes and pods reach one another without a controller.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 _agent_log: list[Path] = []  # of the lab that runs, for who waits in vain
 
 
-def wait_until(condition: Callable[[], T], timeout_s: float = 20.0) -> T:
+def wait_until(condition: Callable[[], T], timeout_s: float = 60.0) -> T:
     """The condition's value once it is true."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
@@ -65,7 +65,7 @@ class AgentLab:
         (RUN / "topology-ready").touch()
         self.start_server()
         self.client = Client(RUN / "kubeconfig")
-        self.client.wait_until_ready(20)
+        self.client.wait_until_ready(60)
         if self.client.get(NAMESPACES, Key("", "default")) is None:
             self.client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})
         self.start_agent()
@@ -87,6 +87,7 @@ class AgentLab:
                 process.wait()
         if self.switchd:
             self.switchd.stop()
+        LinuxNamespaces().disconnect([self.plan.link_of(node) for node in self.plan.nodes])
         LinuxNamespaces().delete([name for name in LinuxNamespaces().names() if name.startswith(("pod-", "node-"))])
         for device in (RUN / "dev").glob("*"):
             subprocess.run(["umount", str(device)], check=True)
@@ -139,15 +140,17 @@ class AgentLab:
 
     def _build_network(self) -> None:
         (group,) = self.plan.groups
-        self.switchd = Switchd.start(RUN / "switchd" / group.name, group.namespace, "userspace")
+        self.switchd = Switchd.start(RUN / "switchd" / group.name, group.namespace)
         namespaces = LinuxNamespaces()
         namespaces.create([node.namespace for node in self.plan.nodes])
-        namespaces.connect([self.plan.node_link(node) for node in self.plan.nodes])
+        namespaces.connect([self.plan.link_of(node) for node in self.plan.nodes])
         for node in self.plan.nodes:
             bridge, port = node.bridge.name, node.port
-            mode = ["--", "set", "bridge", bridge, "datapath_type=netdev", "fail_mode=standalone"]
+            kind = f"datapath_type={self.switchd.datapath_type}"
+            mode = ["--", "set", "bridge", bridge, kind, "fail_mode=standalone"]
             at = ["--", "set", "Interface", port.interface, f"ofport_request={port.number}"]
             self.switchd.vsctl("add-br", bridge, *mode, "--", "add-port", bridge, port.interface, *at)
             gateway = ipaddress.ip_interface(f"{node.pod_gateways[0]}/{node.pod_cidrs[0].prefixlen}")
             with inside(node.namespace):
                 subprocess.run(["ip", "addr", "add", str(gateway), "dev", "eth0"], check=True)
+                Path("/proc/sys/net/ipv4/ip_forward").write_text("1")

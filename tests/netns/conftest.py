@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import pytest
+
+from topo.ovs import kernel_datapath
 
 HOW = "not in a sandbox: run `python -m lab.sandbox -- python -m pytest tests/netns`"
 
@@ -14,3 +17,19 @@ def in_a_sandbox() -> None:
     """Skips every test outside a sandbox: nothing may be made in the machine's own namespaces."""
     if os.environ.get("PODWIRE_SANDBOX") != "1":
         pytest.skip(HOW)
+
+
+@pytest.fixture(scope="session")
+def sctp(in_a_sandbox: None) -> None:
+    """Skips tests by SCTP where the kernel has none."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+    except OSError as error:
+        pytest.skip(f"the kernel has no SCTP: {error.strerror}")
+
+
+@pytest.fixture(scope="session")
+def sctp_through_switches(sctp: None) -> None:
+    """Skips tests by SCTP where no switch can follow its connections."""
+    if not kernel_datapath():
+        pytest.skip("Open vSwitch has no datapath in the kernel, and its own conntrack does not know SCTP")

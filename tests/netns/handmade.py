@@ -20,7 +20,8 @@ from topo.ovs import Switchd
 
 ROOT = Path(__file__).parents[2]
 NODE_PORT, UPLINK, FIRST_POD_PORT = 1, 2, 16
-FABRIC_DPID = 0x10001
+FABRIC_DPID, BORDER_DPID = 0x10001, 0x20001
+OUTSIDE = 0  # stands for the number of a node: the outside host's at the border switch
 
 
 def run(*argv: str, check: bool = True, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
@@ -44,6 +45,7 @@ class Host:
     address: str
     port: int
     netns: str
+    talker: subprocess.Popen[str] | None = None  # that asks others, as long as the lab is there
 
     def argv(self, *argv: str) -> list[str]:
         return ["ip", "netns", "exec", self.netns, *argv]
@@ -74,6 +76,7 @@ class Handmade:
     fabric: str = "single"
     python: str = sys.executable
     framework: str = "os-ken"
+    outside: bool = False  # whether there is a border switch with an outside host
     api: ObjectFeed = field(default_factory=ObjectFeed)
     hosts: dict[str, Host] = field(default_factory=dict)
     controller: subprocess.Popen[str] | None = None
@@ -84,23 +87,29 @@ class Handmade:
         return self.folder / "openflow.sock"
 
     @property
+    def in_kernel(self) -> bool:
+        """Whether packets pass the kernel's datapath."""
+        return self.switchd is not None and self.switchd.datapath_type == "system"
+
+    @property
     def log(self) -> Path:
         return self.folder / "controller.log"
 
     def build(self) -> None:
         """Bridges, links, nodes' namespaces; and the Cluster and Node objects."""
         link = self.folder / "switchd" / "openflow.sock"
-        self.switchd = Switchd.start(link.parent, datapath="userspace")
+        self.switchd = Switchd.start(link.parent)
         link.symlink_to(self.socket)  # Open vSwitch connects to sockets in its own folder alone
         links, switches = self._plan()
         vsctl: list[str] = []
         for switch in switches:
-            vsctl += ["--", "add-br", switch["name"], "--", "set", "bridge", switch["name"], "datapath_type=netdev",
-                      "fail-mode=secure", "protocols=OpenFlow14", f"other-config:datapath-id={switch['dpid']:016x}",
+            vsctl += ["--", "add-br", switch["name"], "--", "set", "bridge", switch["name"],
+                      f"datapath_type={self.switchd.datapath_type}", "fail-mode=secure", "protocols=OpenFlow14",
+                      f"other-config:datapath-id={switch['dpid']:016x}",
                       "--", "set-controller", switch["name"], "unix:openflow.sock",
                       "--", "set", "controller", switch["name"], "max_backoff=1000"]  # fmt: skip
         for one, its_port, other, other_port in links:
-            vsctl += self._patch(one, its_port, other) + self._patch(other, other_port, one)
+            vsctl += self.patch(one, its_port, other) + self.patch(other, other_port, one)
         self.vsctl(*vsctl[1:])
         status = {
             "podCIDRs": ["10.244.0.0/16"], "serviceCIDRs": ["10.96.0.0/12"], "nodeCIDRs": ["172.30.0.0/24"],
@@ -108,10 +117,19 @@ class Handmade:
             "switches": switches,
             "links": [{"a": {"switch": a, "port": p}, "b": {"switch": b, "port": q}} for a, p, b, q in links],
         }  # fmt: skip
+        if self.outside:
+            status |= self._outside()
         cluster = {"apiVersion": "podwire.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": "handmade"}}
         self.api.put({**cluster, "status": status})
         for number in range(1, self.nodes + 1):
             self._node(number)
+
+    def _outside(self) -> dict[str, Any]:
+        host, network, gateway = "203.0.113.2", "203.0.113.0/24", "203.0.113.1"
+        self._attach(Host("outside", OUTSIDE, host, NODE_PORT, "outside"), gateway)
+        one = {"name": "outside", "switch": "border", "port": NODE_PORT, "mac": host_mac(host), "addresses": [host],
+               "network": network, "gateway": gateway}  # fmt: skip
+        return {"hosts": [one], "outsideCIDRs": [network], "loadBalancerCIDRs": ["198.51.100.0/24"]}
 
     def _plan(self) -> tuple[list[tuple[str, int, str, int]], list[dict[str, Any]]]:
         numbers = range(1, self.nodes + 1)
@@ -131,10 +149,14 @@ class Handmade:
         fabric = [
             {"name": n, "dpid": FABRIC_DPID + k, "mac": mac("0a:77", FABRIC_DPID + k)} for k, n in enumerate(names)
         ]
+        if self.outside:
+            above = [name for name in names if name.startswith("spine")] or names
+            fabric.append({"name": "border", "dpid": BORDER_DPID, "mac": mac("0a:77", BORDER_DPID)})
+            links += [("border", 2000 + k, name, 3001) for k, name in enumerate(above, 1)]
         return links, bridges + fabric
 
     @staticmethod
-    def _patch(here: str, port: int, there: str) -> list[str]:
+    def patch(here: str, port: int, there: str) -> list[str]:
         name, peer = f"{here}-{there}", f"{there}-{here}"
         return ["--", "add-port", here, name, "--", "set", "interface", name, "type=patch", f"options:peer={peer}",
                 f"ofport_request={port}"]  # fmt: skip
@@ -142,24 +164,31 @@ class Handmade:
     def _node(self, i: int) -> None:
         address = f"172.30.0.{i + 1}"
         self._attach(Host(f"node{i}", i, address, NODE_PORT, f"node-node{i}"), gateway="172.30.0.1")
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"node{i}"}}
+        labels = {"topology.kubernetes.io/zone": f"zone{i}"}
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"node{i}", "labels": labels}}
         spec = {"podCIDR": f"10.244.{i}.0/24", "podCIDRs": [f"10.244.{i}.0/24"]}
         self.api.put({**node, "spec": spec, "status": {"addresses": [{"type": "InternalIP", "address": address}]}})
 
-    def pod(self, name: str, node: int, number: int) -> Host:
-        """A pod with the number-th address of its node's podCIDR; namespace, port and object."""
+    def pod(self, name: str, node: int, number: int, host_ports: dict[str, int] | None = None, weight: int = 1) -> Host:
+        """A pod with the number-th address of its node's podCIDR; namespace, port and object.
+
+        `host_ports`, by protocol, lead to its port 8080.
+        """
         address = f"10.244.{node}.{number}"
         host = Host(name, node, address, FIRST_POD_PORT + number, f"pod-{name}")
         self._attach(host, gateway=f"10.244.{node}.1")
         network = {"addresses": [address], "mac": host_mac(address), "port": host.port}
-        annotations = {"podwire.dev/pod-network": json.dumps(network)}
+        annotations = {"podwire.dev/pod-network": json.dumps(network), "podwire.dev/weight": str(weight)}
         metadata = {"name": name, "namespace": "default", "uid": name, "annotations": annotations}
-        self.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"nodeName": f"node{node}"},
+        ports = [{"containerPort": 8080, "protocol": p, "hostPort": n} for p, n in (host_ports or {}).items()]
+        spec = {"nodeName": f"node{node}", "containers": [{"name": "main", "ports": ports}]}
+        self.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec,
                       "status": {"phase": "Running", "podIP": address}})  # fmt: skip
         return host
 
     def _attach(self, host: Host, gateway: str) -> None:
-        outside = f"b{host.node}p{host.port}"
+        bridge = "border" if host.node == OUTSIDE else f"b{host.node}"
+        outside = f"{bridge}p{host.port}"
         inside = ["ip", "-n", host.netns]
         run("ip", "netns", "add", host.netns)
         run("ip", "link", "add", "eth0", "netns", host.netns, "type", "veth", "peer", "name", outside)
@@ -168,27 +197,67 @@ class Handmade:
         run(*inside, "link", "set", "eth0", "address", host_mac(host.address), "up")
         run(*inside, "addr", "add", f"{host.address}/24", "dev", "eth0")
         run(*inside, "route", "add", "default", "via", gateway)
-        self.vsctl("add-port", f"b{host.node}", outside, "--", "set", "interface", outside,
+        self.vsctl("add-port", bridge, outside, "--", "set", "interface", outside,
             f"ofport_request={host.port}")  # fmt: skip
         self.hosts[host.name] = host
 
-    def service(self, name: str, address: str, ports: dict[int, str], endpoints: list[tuple[str, int]]) -> None:
-        """A Service; `ports` as `{80: "TCP"}`; every port leads to all endpoints."""
-        metadata = {"name": name, "namespace": "default"}
-        declared = [{"name": f"p{number}", "port": number, "protocol": kind} for number, kind in ports.items()]
-        spec = {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": declared}
-        self.api.put({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+    def service(
+        self,
+        name: str,
+        address: str,
+        ports: dict[int, str],
+        endpoints: list[tuple[str, int]],
+        node_ports: dict[int, int] | None = None,
+        annotations: dict[str, str] | None = None,
+        ingress: str = "",
+        **spec: Any,
+    ) -> None:
+        """A Service; `ports` as `{80: "TCP"}`, `node_ports` as `{80: 30080}`; every port leads to all endpoints.
+
+        `ingress` is its load balancer's address.
+        """
+        metadata = {"name": name, "namespace": "default", "annotations": annotations or {}}
+        declared = [
+            {"name": f"p{number}", "port": number, "protocol": kind, "nodePort": (node_ports or {}).get(number)}
+            for number, kind in ports.items()
+        ]
+        kind = "LoadBalancer" if ingress else "NodePort" if node_ports else "ClusterIP"
+        spec = {"type": kind, "clusterIP": address, "clusterIPs": [address], "ports": declared, **spec}
+        status = {"loadBalancer": {"ingress": [{"ip": ingress}]}} if ingress else {}
+        self.api.put({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec, "status": status})
         for number in sorted({port for _, port in endpoints}):
             self.slice(name, number, ports, [address for address, port in endpoints if port == number])
         if not endpoints:
             self.slice(name, 0, ports, [])
 
-    def slice(self, service: str, number: int, ports: dict[int, str], addresses: list[str]) -> None:
-        """An EndpointSlice of a Service, with these ready endpoints."""
+    def slice(
+        self,
+        service: str,
+        number: int,
+        ports: dict[int, str],
+        addresses: list[str],
+        *,
+        ready: bool = True,
+        zones: dict[str, str] | None = None,
+    ) -> None:
+        """An EndpointSlice of a Service, with endpoints that are all ready, or all serve while they end.
+
+        `zones` are hints, by address.
+        """
         labels = {"kubernetes.io/service-name": service}
         metadata = {"name": f"{service}-{number}", "namespace": "default", "labels": labels}
         declared = [{"name": f"p{port}", "port": number, "protocol": kind} for port, kind in ports.items()]
-        endpoints = [{"addresses": [address], "conditions": {"ready": True}} for address in addresses]
+        host_of = {host.address: host for host in self.hosts.values()}
+        conditions = {"ready": ready, "serving": True, "terminating": not ready}
+        endpoints = [
+            {
+                "addresses": [address],
+                "conditions": conditions,
+                **_whose(host_of.get(address)),
+                "hints": {"forZones": [{"name": zones[address]}]} if zones else None,
+            }
+            for address in addresses
+        ]
         self.api.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata,
                       "addressType": "IPv4", "ports": declared, "endpoints": endpoints})  # fmt: skip
 
@@ -242,6 +311,19 @@ class Handmade:
         self.stop_controller()
         self.api.stop()
         for host in self.hosts.values():
+            if host.talker is not None:
+                host.talker.kill()
+                host.talker.communicate()
             run("ip", "netns", "del", host.netns, check=False)
         if self.switchd is not None:
             self.switchd.stop()
+
+
+def _whose(host: Host | None) -> dict[str, Any]:
+    """An endpoint's node, and its pod."""
+    if host is None:
+        return {}
+    pod = (
+        {"targetRef": {"kind": "Pod", "namespace": "default", "name": host.name}} if host.port >= FIRST_POD_PORT else {}
+    )
+    return {"nodeName": f"node{host.node}", **pod}

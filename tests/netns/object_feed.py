@@ -10,13 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-PLURALS = {
-    "Cluster": "clusters",
-    "Node": "nodes",
-    "Pod": "pods",
-    "Service": "services",
-    "EndpointSlice": "endpointslices",
-}
+from controller.watch import KINDS
+
+PLURALS = {kind: resource.plural for kind, (resource, _) in KINDS.items()}
 POLL_S = 0.2
 
 
@@ -49,6 +45,11 @@ class ObjectFeed:
             raw = {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(self._version)}}
             self._events.append((self._version, PLURALS[kind], "DELETED", raw))
             self._changed.notify_all()
+
+    def everything(self) -> list[dict[str, Any]]:
+        """Every object, as it is now."""
+        with self._changed:
+            return [raw for objects in self._objects.values() for raw in objects.values()]
 
     def listing(self, plural: str) -> dict[str, Any]:
         with self._changed:

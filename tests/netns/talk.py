@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from handmade import Handmade, Host
 
 PORT = 8080
-SERVER = f"""
+SERVER = """
 import socket, sys, threading
-tcp, udp = socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-tcp.bind(("", {PORT})); tcp.listen(64); udp.bind(("", {PORT}))
-def datagrams():
+def answer(client): return f"{sys.argv[1]} {client[0]}".encode()
+def datagrams(one):
     while True:
-        _, client = udp.recvfrom(100); udp.sendto(f"{{sys.argv[1]}} {{client[0]}}".encode(), client)
+        asked, client = one.recvfrom(65535); one.sendto(answer(client).ljust(len(asked)), client)
+def connections(one):
+    one.listen(64)
+    while True: threading.Thread(target=talk, args=one.accept(), daemon=True).start()
 def talk(one, client):
-    one.sendall(f"{{sys.argv[1]}} {{client[0]}}".encode())
+    one.sendall(answer(client))
     while one.recv(100): one.sendall(b"still here")
-threading.Thread(target=datagrams, daemon=True).start()
+STREAM, DATAGRAM, SCTP = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.IPPROTO_SCTP
+for kind, protocol, serve in (STREAM, 0, connections), (DATAGRAM, 0, datagrams), (STREAM, SCTP, connections):
+    try: one = socket.socket(socket.AF_INET, kind, protocol)
+    except OSError: continue  # a kernel without SCTP
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); one.bind(("", int(sys.argv[2])))
+    threading.Thread(target=serve, args=(one,), daemon=True).start()
 print("ready", flush=True)
-while True: threading.Thread(target=talk, args=tcp.accept(), daemon=True).start()
+threading.Event().wait()
 """
 CLIENT = """
 import socket, sys
-kind, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-one = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "TCP" else socket.SOCK_DGRAM); one.settimeout(3)
-try:
-    one.connect((address, port))
-    if kind == "UDP": one.send(b"who?")
-    print(one.recv(100).decode())
-except OSError as error: print(type(error).__name__)
+def datagram(one):  # who asks by UDP asks again where no answer comes
+    for _ in range(2):
+        one.send(b"who?")
+        try: return one.recv(100)
+        except TimeoutError as error: late = error
+    raise late
+def ask(kind, address, port):
+    protocol = socket.IPPROTO_SCTP if kind == "SCTP" else 0
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "UDP" else socket.SOCK_STREAM, protocol)
+    one.settimeout(2 if kind == "UDP" else 3)
+    try:
+        one.connect((address, port))
+        return (datagram(one) if kind == "UDP" else one.recv(100)).decode()
+    except OSError as error: return type(error).__name__
+    finally: one.close()
+for line in sys.stdin:
+    kind, address, port, times = line.split()
+    print("\\t".join(ask(kind, address, int(port)) for _ in range(int(times))), flush=True)
 """
 STAY = """
 import socket, sys
@@ -44,9 +60,9 @@ for line in sys.stdin:
 
 
 @contextmanager
-def with_servers(lab: Handmade, *names: str) -> Iterator[None]:
-    """A server on TCP and UDP in each of these hosts."""
-    servers = [lab.hosts[name].python(SERVER, name) for name in names]
+def with_servers(lab: Handmade, *names: str, port: int = PORT) -> Iterator[None]:
+    """A server on TCP and UDP in each of these hosts, and on SCTP where the kernel has it."""
+    servers = [lab.hosts[name].python(SERVER, name, str(port)) for name in names]
     try:
         for server in servers:
             assert server.stdout is not None
@@ -69,4 +85,15 @@ def refused_at_once(client: Host, kind: str, address: str, port: int) -> bool:
 
 
 def said(client: Host, kind: str, address: str, port: int) -> str:
-    return client.run(sys.executable, "-c", CLIENT, kind, address, str(port)).stdout.strip()
+    return said_often(client, kind, address, port, 1)[0]
+
+
+def said_often(client: Host, kind: str, address: str, port: int, times: int) -> list[str]:
+    """What each of so many connections, one after the other, was answered; or the name of its error."""
+    if client.talker is None:
+        client.talker = client.python(CLIENT)
+    assert client.talker.stdin is not None
+    assert client.talker.stdout is not None
+    client.talker.stdin.write(f"{kind} {address} {port} {times}\n")
+    client.talker.stdin.flush()
+    return client.talker.stdout.readline().rstrip("\n").split("\t")

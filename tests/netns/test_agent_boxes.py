@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from agent_lab import RUN, AgentLab, wait_until
 
-from k8sshim.objects import Raw
+from k8sshim.client import SERVICES
+from k8sshim.objects import Key, Raw
 from topo.agent.bubblewrap import DEFAULT_CAPABILITIES
 
 pytestmark = pytest.mark.netns
@@ -106,7 +107,25 @@ def test_environment_and_arguments(lab: AgentLab) -> None:
     assert "GREETING=hello node1" in lines
     assert f"hello node1|; echo {address} `id`" in lines
     names = {line.split("=")[0] for line in lines if "=" in line}
-    assert names == {"GREETING", "HOME", "HOSTNAME", "IP", "NODE", "PATH", "PWD"}
+    api = {"KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"}
+    assert {name for name in names - api if not name.startswith("KUBERNETES_")} == {
+        "GREETING", "HOME", "HOSTNAME", "IP", "NODE", "PATH", "PWD",
+    }  # fmt: skip
+    assert api < names
+
+
+def test_services_that_exist_are_in_the_environment(lab: AgentLab) -> None:
+    web = {"metadata": {"name": "web-shop", "namespace": "default"}, "spec": {"ports": [{"port": 80}]}}
+    made = lab.client.create(SERVICES, {"apiVersion": "v1", "kind": "Service", **web})
+    said = once(lab, "linked", "env")
+    assert f"WEB_SHOP_PORT_80_TCP=tcp://{made['spec']['clusterIP']}:80" in said.splitlines()
+    pod = lab.run_pod(
+        "unlinked", {"containers": [script("env")], "restartPolicy": "Never", "enableServiceLinks": False}
+    )
+    wait_until(lambda: phase(lab, "unlinked") == "Succeeded")
+    assert "WEB_SHOP" not in lab.output(pod, "main")
+    assert "KUBERNETES_SERVICE_HOST=10.96.0.1" in lab.output(pod, "main").splitlines()
+    lab.client.delete(SERVICES, Key("default", "web-shop"))
 
 
 def test_sigterm_then_sigkill(lab: AgentLab) -> None:

@@ -28,10 +28,18 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentLab]:
         one.stop()
 
 
-def talk(namespace: str, address: str, port: int, said: bytes = b"", *, kind: int = socket.SOCK_STREAM) -> bytes:
+def talk(
+    namespace: str,
+    address: str,
+    port: int,
+    said: bytes = b"",
+    *,
+    kind: int = socket.SOCK_STREAM,
+    protocol: int = 0,
+) -> bytes:
     """The answer of whatever listens at an address, asked from a namespace."""
     with inside(namespace):
-        client = socket.socket(socket.AF_INET, kind)
+        client = socket.socket(socket.AF_INET, kind, protocol)
     with client:
         client.settimeout(5)
         client.connect((address, port))
@@ -67,6 +75,64 @@ def test_a_stand_in_answers_over_tcp_udp_and_http(lab: AgentLab) -> None:
     assert talk("node-node1", address, 53, b"?", kind=socket.SOCK_DGRAM) == b"talker"
     answer = get("node-node1", f"http://{address}/path")
     assert (answer["pod"], answer["node"], answer["port"], answer["path"]) == ("talker", "node1", 80, "/path")
+
+
+@pytest.mark.usefixtures("sctp")
+def test_a_stand_in_answers_over_sctp(lab: AgentLab) -> None:
+    lab.run_pod("caller", {"containers": [container(ports=[{"containerPort": 3868, "protocol": "SCTP"}])]})
+    address = lab.ready("caller")["status"]["podIP"]
+    assert talk("node-node1", address, 3868, b"hello", protocol=socket.IPPROTO_SCTP) == b"caller\n"
+
+
+def test_it_answers_kubernetes_network_tests_as_agnhost_does(lab: AgentLab) -> None:
+    ports = [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}]
+    lab.run_pod("netexec", {"containers": [container(ports=ports)], "hostname": "front"})
+    address = lab.ready("netexec")["status"]["podIP"]
+    client = str(lab.plan.node("node1").pod_gateways[0])
+    assert talk("node-node1", address, 53, b"hostname\n", kind=socket.SOCK_DGRAM) == b"front"
+    assert talk("node-node1", address, 53, b"echo a b", kind=socket.SOCK_DGRAM) == b"a b"
+    assert talk("node-node1", address, 53, b"clientip", kind=socket.SOCK_DGRAM).decode().startswith(f"{client}:")
+    assert get("node-node1", f"http://{address}/x")["local"] == {"address": address, "port": 80}
+    with inside("node-node1"), urllib.request.urlopen(f"http://{address}/clientip", timeout=5) as response:
+        assert response.read().decode().startswith(f"{client}:")
+
+
+def open_stream(address: str, port: int, said: bytes, answer: bytes) -> socket.socket:
+    """A connection from node1 that has had its first answer."""
+    with inside("node-node1"):
+        client = socket.create_connection((address, port), 5)
+    client.sendall(said)
+    assert client.recv(4096).startswith(answer)
+    return client
+
+
+def test_a_stand_in_finishes_what_is_open_and_is_killed_when_its_grace_period_is_over(lab: AgentLab) -> None:
+    lab.run_pod("leaving", {"containers": [container(ports=[{"containerPort": 80}])]})
+    address = lab.ready("leaving")["status"]["podIP"]
+    line = open_stream(address, 80, b"hello", b"leaving\n")
+    idle = open_stream(address, 80, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 200 OK")
+    lab.delete("leaving", 4)
+    assert idle.recv(4096) == b""  # a kept connection that waits for nothing is closed
+    line.sendall(b"still there?")
+    assert line.recv(4096) == b"leaving\n"
+    with inside("node-node1"), pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, 80), 5)
+    with pytest.raises(ConnectionResetError):
+        line.recv(4096)
+    lab.gone("leaving")
+    line.close()
+    idle.close()
+
+
+def test_a_deletion_without_grace_resets_what_is_open(lab: AgentLab) -> None:
+    lab.run_pod("killed", {"containers": [container(ports=[{"containerPort": 80}])]})
+    address = lab.ready("killed")["status"]["podIP"]
+    line = open_stream(address, 80, b"hello", b"killed\n")
+    lab.delete("killed", 0)
+    with pytest.raises(ConnectionResetError):
+        line.recv(4096)
+    line.close()
+    lab.gone("killed")
 
 
 def test_a_pod_reaches_a_pod_and_is_seen_with_its_own_address(lab: AgentLab) -> None:

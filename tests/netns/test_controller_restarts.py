@@ -9,6 +9,7 @@ import pytest
 from handmade import Handmade
 from talk import STAY, ask, with_servers
 
+from controller.tables import ROUTING
 from lab.waiting import wait_until
 
 pytestmark = pytest.mark.netns
@@ -72,9 +73,9 @@ def test_only_the_difference_is_sent_and_strays_are_deleted(lab: Handmade) -> No
     before = lab.held()
     lab.stop_controller()
     lab.ofctl("add-flow", "b1", "cookie=0x77,table=100,priority=9,ip,actions=drop")
-    lab.ofctl("del-flows", "b1", "table=110")
+    lab.ofctl("del-flows", "b1", f"table={ROUTING.number}")
     lab.ofctl("add-group", "b1", "group_id=5,type=all,bucket=drop")
-    lost = before["b1"][0].count("table=110")
+    lost = before["b1"][0].count(f" table={ROUTING.number},")
     assert lost > 0
     restart(lab)
     assert changes(lab)["switch 0x1"] == lost + 2

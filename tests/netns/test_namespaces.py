@@ -16,7 +16,7 @@ import pytest
 from ports_suite import link
 
 from topo import netns
-from topo.netns import BareEnd, LinuxNamespaces, inside
+from topo.netns import BareEnd, BarePair, LinuxNamespaces, inside
 from topo.ports import PartlyDone
 
 pytestmark = pytest.mark.netns
@@ -86,7 +86,7 @@ def test_a_disconnected_link_is_gone(namespaces: LinuxNamespaces) -> None:
 
 
 def test_bare_pairs_are_up_at_both_ends(namespaces: LinuxNamespaces) -> None:
-    netns.connect_pairs([(BareEnd("switchd-test", "one"), BareEnd("other-test", "two"))], 1450)
+    netns.connect_pairs([BarePair(BareEnd("switchd-test", "one"), BareEnd("other-test", "two"), 1450)])
     for namespace, interface in (("switchd-test", "one"), ("other-test", "two")):
         (end,) = ip(namespace, "address", "show", "dev", interface)
         assert (end["operstate"], end["mtu"], end["addr_info"]) == ("UP", 1450, [])

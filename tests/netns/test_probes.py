@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from experiments import probes
-from experiments.probes import Probe
+from experiments.reach.probe import Outcome, Probe
 from lab import sandbox
 
 pytestmark = [
@@ -68,22 +70,54 @@ def network() -> Iterator[None]:
 
 def test_each_probe_starts_from_its_own_namespace_and_only_answers_count() -> None:
     wanted = {
-        Probe("probe-a", "10.77.1.1", OPEN, "TCP"): True,
-        Probe("probe-b", "10.77.2.1", OPEN, "TCP"): True,
-        Probe("probe-a", "10.77.1.1", CLOSED, "TCP"): False,
-        Probe("probe-a", "10.77.1.1", OPEN, "UDP"): True,
-        Probe("probe-a", "10.77.1.1", CLOSED, "UDP"): False,
-        Probe("probe-b", "10.77.2.1", SILENT, "UDP"): False,
-        Probe("probe-a", "10.77.1.99", OPEN, "TCP"): False,  # nobody has the address
-        Probe("probe-c", "10.77.1.1", OPEN, "TCP"): False,  # no such namespace
+        Probe("probe-a", "10.77.1.1", OPEN, "TCP"): Outcome.ANSWERED,
+        Probe("probe-b", "10.77.2.1", OPEN, "TCP"): Outcome.ANSWERED,
+        Probe("probe-a", "10.77.1.1", CLOSED, "TCP"): Outcome.CLOSED,
+        Probe("probe-a", "10.77.1.1", OPEN, "UDP"): Outcome.ANSWERED,
+        Probe("probe-a", "10.77.1.1", CLOSED, "UDP"): Outcome.CLOSED,
+        Probe("probe-b", "10.77.2.1", SILENT, "UDP"): Outcome.SILENT,
+        Probe("probe-a", "10.77.1.99", OPEN, "TCP"): Outcome.SILENT,  # nobody has the address
+        Probe("probe-c", "10.77.1.1", OPEN, "TCP"): Outcome.UNTRIED,  # no such namespace
     }
-    assert dict(zip(wanted, probes.attempt(list(wanted), 1.0), strict=True)) == wanted
+    found = dict(zip(wanted, probes.attempt(list(wanted), 1.0), strict=True))
+    assert {probe: one.outcome for probe, one in found.items()} == wanted
+    assert found[Probe("probe-a", "10.77.1.1", OPEN, "UDP")].name == "me"
 
 
 def test_many_at_once() -> None:
     many = [Probe(CLIENTS[i % 2], f"10.77.{i % 2 + 1}.1", OPEN, ("TCP", "UDP")[i // 2 % 2]) for i in range(1500)]
-    assert all(probes.attempt(many, 10.0))
+    assert all(found.allowed for found in probes.attempt(many, 10.0))
 
 
 def test_no_probes_no_answers() -> None:
     assert probes.attempt([], 1.0) == []
+
+
+@pytest.mark.skipif(shutil.which("nft") is None, reason="no nft to lose packets with")
+def test_what_gets_lost_is_sent_again() -> None:
+    """The first SYN and the first datagram of each connection are dropped on their way."""
+    lossy = """
+    table ip lossy {
+      set seen { type ipv4_addr . inet_proto . inet_service; flags dynamic; timeout 1m; }
+      chain input { type filter hook input priority 0;
+        tcp dport 7001 tcp flags syn / syn,ack ip saddr . meta l4proto . tcp sport != @seen \
+          add @seen { ip saddr . meta l4proto . tcp sport } drop
+        udp dport 7001 ip saddr . meta l4proto . udp sport != @seen \
+          add @seen { ip saddr . meta l4proto . udp sport } drop
+      }
+    }"""
+    subprocess.run(["nft", "-f", "-"], input=lossy, text=True, check=True)
+    try:
+        many = [Probe("probe-a", "10.77.1.1", OPEN, protocol) for protocol in ("TCP", "UDP") for _ in range(50)]
+        assert all(found.allowed for found in probes.attempt(many))
+    finally:
+        subprocess.run(["nft", "delete", "table", "ip", "lossy"], check=True)
+
+
+def test_what_is_denied_is_waited_for_together() -> None:
+    """In a small part of the time that one after another would take."""
+    many, patience = 3000, 1.0
+    begun = time.monotonic()
+    found = probes.attempt([Probe(CLIENTS[i % 2], "10.77.1.1", SILENT, "UDP") for i in range(many)], patience)
+    assert {one.outcome for one in found} == {Outcome.SILENT}
+    assert time.monotonic() - begun < many * patience / 10

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import gone
 
 from lab import sandbox
 from lab.waiting import wait_until
@@ -59,10 +60,6 @@ def busy() -> Iterator[Popen]:
 def first_process(outer: Popen) -> int:
     (child,) = psutil.Process(outer.pid).children()
     return child.pid
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    return not [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.mark.parametrize("end", ["first process", "outer end"])

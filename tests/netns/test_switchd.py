@@ -14,7 +14,7 @@ import pytest
 from k8sshim.errors import PodwireError
 from topo import netns
 from topo.bridges import refusals
-from topo.netns import BareEnd, LinuxNamespaces
+from topo.netns import BareEnd, BarePair, LinuxNamespaces
 from topo.ovs import OpenVSwitchBridges, Switchd
 from topo.ports import BridgePort
 
@@ -28,7 +28,7 @@ def switchd(tmp_path: Path) -> Iterator[Switchd]:
     """Open vSwitch in a namespace of its own, with a bridge and the ends of three links."""
     namespaces = LinuxNamespaces()
     namespaces.create([HOME, "far"])
-    netns.connect_pairs([(BareEnd(HOME, port.interface), BareEnd("far", port.interface)) for port in PORTS], 1500)
+    netns.connect_pairs([BarePair(BareEnd(HOME, one.interface), BareEnd("far", one.interface), 1500) for one in PORTS])
     switchd = Switchd.start(tmp_path / "switchd", HOME, log=tmp_path, threads=1)
     switchd.vsctl("add-br", "home0", "--", "set", "Bridge", "home0", f"datapath_type={switchd.datapath_type}")
     yield switchd

@@ -100,16 +100,17 @@ def test_every_port_has_its_number(topology: Topology, run: Path) -> None:
     for name in topology.plan.switches:
         ends = [end for link in topology.plan.links for end in (link.a, link.b) if end.switch == name]
         expected = {end.interface: end.port for end in ends}
-        expected |= {node.port.interface: 1 for node in topology.plan.nodes if node.bridge.name == name}
+        attached = [one.port for one in topology.plan.attached if one.port.bridge == name]
+        expected |= {port.interface: port.number for port in attached}
         assert bridges.ports(name) == expected
 
 
-def test_every_node_has_its_address_and_route(topology: Topology) -> None:
-    for node in topology.plan.nodes:
+def test_every_node_and_host_has_its_addresses_and_route(topology: Topology) -> None:
+    for node in topology.plan.attached:
         argv = ["ip", "-n", node.namespace, "-json", "address", "show", "dev", "eth0"]
         (eth0,) = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
         assert (eth0["address"], eth0["operstate"]) == (node.mac, "UP")
-        assert [one["local"] for one in eth0["addr_info"]] == [str(node.addresses[0])]
+        assert [f"{one['local']}/{one['prefixlen']}" for one in eth0["addr_info"]] == [*node.interface_addresses]
         routes = topology.net[node.host].cmd("ip route show default")
         assert routes.startswith(f"default via {node.gateways[0]} dev eth0")
         assert netns.interfaces(node.namespace)["lo"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from k8sshim import validation
+from k8sshim.cluster import NODE_PORTS
 from k8sshim.kinds import find
 from k8sshim.objects import Key, Raw
 from k8sshim.records import Record
@@ -17,12 +18,13 @@ from k8sshim.server.patches import merge_patch
 from k8sshim.server.resources import storage_name
 from k8sshim.server.routing import Target
 from k8sshim.server.selection import fields_of
-from k8sshim.server.services import ServiceDefaults
+from k8sshim.server.services import ServiceAllocator
 from k8sshim.server.writes import Chance, Writer
 from k8sshim.store import ALL, Store
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=timezone.utc)
-_VERSIONS = {"Deployment": "apps/v1", "ReplicaSet": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1"}
+_VERSIONS = dict.fromkeys(("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"), "apps/v1")
+_VERSIONS["EndpointSlice"] = "discovery.k8s.io/v1"
 
 
 def target(kind: str, name: str = "", namespace: str = "default", subresource: str = "", version: str = "") -> Target:
@@ -42,16 +44,21 @@ def workload(name: str, replicas: int | None = None) -> Raw:
     return {"metadata": {"name": name}, "spec": spec if replicas is None else spec | {"replicas": replicas}}
 
 
+def service(name: str, *ports: int, **spec: Any) -> Raw:
+    declared = [{"port": port, "name": f"p{port}"} for port in ports or (80,)]
+    return {"metadata": {"name": name}, "spec": {"ports": declared, "selector": {"app": name}, **spec}}
+
+
 class World:
     """`run()` does what the server does between requests."""
 
-    def __init__(self, folder: Path, *cidrs: str) -> None:
+    def __init__(self, folder: Path, *cidrs: str, node_ports: tuple[int, int] = NODE_PORTS) -> None:
         self.deferred: list[Callable[[], None]] = []
         self.store = Store.open(folder / "store.sqlite", fields_of)
         uids, suffixes = count(1), count(1)
         self.lifecycle = Lifecycle(self.store, lambda: NOW, self.deferred.append)
         self.store.subscribe(ALL, self.lifecycle.on_event)
-        services = ServiceDefaults(cidrs or ("10.96.0.0/16",), self.store)
+        services = ServiceAllocator(cidrs or ("10.96.0.0/16",), self.store, node_ports)
         start = self.store.version
         chance = Chance(lambda: NOW, lambda: f"uid-{start}-{next(uids)}", lambda: f"{next(suffixes):05}")
         self.writer = Writer(self.store, services, self.lifecycle, chance, validation.problems)

@@ -7,13 +7,15 @@ that match one packet are an error: which of them a switch would take is not def
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any
 
 from controller import actions as act
 from controller.diff import Change, Rules
-from controller.flows import Flow, Group
+from controller.flows import Flow, FlowId, Group, Owner, Watch
+from controller.marks import Priority
 from k8sshim.cluster import Cluster
 
 Fields = dict[str, Any]
@@ -21,6 +23,20 @@ Tuple = tuple[int, str, int, str, int]  # protocol, source, its port, destinatio
 ICMP, PORTS = 1, {6: ("tcp_src", "tcp_dst"), 17: ("udp_src", "udp_dst"), 132: ("sctp_src", "sctp_dst")}
 ECHO_REQUEST, ECHO_REPLY = 8, 0
 LONGEST_WAY = 200
+HASHED = {
+    act.SOURCE_ADDRESS: ("ipv4_src",),
+    act.CONNECTION: ("ipv4_src", "ipv4_dst", "ip_proto", *(name for names in PORTS.values() for name in names)),
+}
+
+
+@dataclass
+class Learned:
+    """A flow that a switch wrote by itself, and when it was last used."""
+
+    flow: Flow
+    id: FlowId
+    idle_s: int
+    used: float
 
 
 class FakeSwitch:
@@ -28,6 +44,8 @@ class FakeSwitch:
 
     def __init__(self) -> None:
         self.flows: dict[tuple[int, int, Any], Flow] = {}
+        self.learned: dict[tuple[int, int, Any], Learned] = {}
+        self._tables: dict[int, list[Flow]] = {}  # the flows, by table
         self.groups: dict[int, Group] = {}
         self.messages = 0
 
@@ -35,14 +53,31 @@ class FakeSwitch:
         """A bundle, in the order that Open vSwitch is sent it."""
         self.messages += len(change.flows) + len(change.groups)
         self.groups |= {number: group for number, group in change.groups.items() if group}
-        for number in [number for number, flow in change.flows.items() if flow is None]:
-            self.flows = {place: flow for place, flow in self.flows.items() if flow.id != number}
+        gone = {number for number, flow in change.flows.items() if flow is None}
+        self.flows = {place: flow for place, flow in self.flows.items() if flow.id not in gone}
+        self.learned = {place: one for place, one in self.learned.items() if one.id not in gone}
         for flow in filter(None, change.flows.values()):
             assert all(one.id in self.groups for one in flow.actions if isinstance(one, act.ToGroup)), flow.text
             self.flows[(flow.table.number, flow.priority, flow.match)] = flow
+        self._tables = {}
+        for flow in self.flows.values():
+            self._tables.setdefault(flow.table.number, []).append(flow)
         for number in [number for number, group in change.groups.items() if group is None]:
             assert not any(act.ToGroup(number) in flow.actions for flow in self.flows.values()), number
             del self.groups[number]
+
+    def learn(self, learn: act.Learn, owner: Owner, fields: Fields, now: float) -> None:
+        """Write a flow for packets like this one, or overwrite it."""
+        match = tuple(sorted({**dict(learn.match), **{name: fields[name] for name in learn.same}}.items()))
+        flow = Flow(learn.table, Priority(learn.priority), match, learn.load, owner)
+        place = (learn.table.number, learn.priority, match)
+        self.learned[place] = Learned(flow, (learn.table.number, learn.cookie), learn.idle_s, now)
+
+    def in_table(self, table: int, now: float) -> Iterator[tuple[Flow, Learned | None]]:
+        """The flows of a table; a learned one that was not used for long is forgotten."""
+        self.learned = {place: one for place, one in self.learned.items() if now <= one.used + one.idle_s}
+        yield from ((flow, None) for flow in self._tables.get(table, ()))
+        yield from ((one.flow, one) for one in self.learned.values() if one.flow.table.number == table)
 
     def holds(self) -> Rules:
         return Rules.of([*self.flows.values(), *self.groups.values()])
@@ -54,6 +89,7 @@ class Connection:
 
     there: Tuple
     back: Tuple
+    marks: Fields = field(default_factory=dict)
     replied: bool = False
 
 
@@ -65,6 +101,7 @@ class Arrival:
     port: int
     fields: Fields = field(hash=False)
     to_controller: Flow | None = None
+    marks: Fields = field(hash=False, default_factory=dict)  # of what goes to the controller
 
 
 @dataclass
@@ -76,7 +113,10 @@ class Walk:
     fields: Fields
     marks: Fields = field(default_factory=dict)
     ct_state: frozenset[str] = frozenset()
+    ct_marks: Fields = field(default_factory=dict)
+    connection: tuple[int, Connection] | None = None  # that was looked up, and its zone
     entered: int = 0  # the port it came in by, for the rule against going back
+    conj_id: int = 0  # while the verdict of a conjunctive match is looked up
 
 
 class Fabric:
@@ -90,18 +130,24 @@ class Fabric:
         for link in cluster.links:
             a, b = ((numbers[end.switch], end.port) for end in (link.a, link.b))
             self._links |= {a: b, b: a}
+        self.dead_ports: set[tuple[int, int]] = set()  # switch and port: what is sent there is lost
         self.connections: dict[int, list[Connection]] = {}  # by zone
+        self.now = 0.0
 
-    def send(self, dpid: int, port: int, fields: Fields) -> list[Arrival]:
-        """Put a packet into a port; where it comes out in the end."""
+    def send(self, dpid: int, port: int, fields: Fields, marks: Fields | None = None) -> list[Arrival]:
+        """Put a packet into a port, with marks where the controller does it; where it comes out in the end."""
         found: list[Arrival] = []
         waiting = [(dpid, port, fields)]
+        given = marks or {}
         for _ in range(LONGEST_WAY):
             if not waiting:
                 return found
             here, entry, packet = waiting.pop()
-            for arrival in self._through(Walk(here, entry, dict(packet), entered=entry)):
+            walk, given = Walk(here, entry, dict(packet), dict(given), entered=entry), {}
+            for arrival in self._through(walk):
                 beyond = self._links.get((arrival.dpid, arrival.port))
+                if (arrival.dpid, arrival.port) in self.dead_ports:
+                    continue
                 if beyond is None or arrival.to_controller:
                     found.append(arrival)
                 else:
@@ -110,29 +156,46 @@ class Fabric:
 
     def _through(self, walk: Walk) -> list[Arrival]:
         found: list[Arrival] = []
-        table: int | None = 0
+        self._go(walk, 0, found)
+        return found
+
+    def _go(self, walk: Walk, table: int | None, found: list[Arrival]) -> None:
+        """From a table on, to the end."""
         while table is not None:
             flow = self._lookup(walk, table)
             table = self._run(walk, flow.actions, flow, found) if flow else None
-        return found
 
     def _lookup(self, walk: Walk, table: int) -> Flow | None:
-        flows = [f for f in self.switches[walk.dpid].flows.values() if f.table.number == table and _matches(walk, f)]
-        best = max((flow.priority for flow in flows), default=None)
-        chosen = [flow for flow in flows if flow.priority == best]
-        assert len(chosen) < 2, "ambiguous:\n" + "\n".join(flow.text for flow in chosen)
-        return chosen[0] if chosen else None
+        held = self.switches[walk.dpid].in_table(table, self.now)
+        found = [(flow, learned) for flow, learned in held if _matches(walk, flow)]
+        clauses = [flow for flow, _ in found if _is_clause(flow)]
+        flows = [(flow, learned) for flow, learned in found if not _is_clause(flow)]
+        best = max((flow.priority for flow, _ in flows), default=-1)
+        if not walk.conj_id and (number := _met(clauses, best)):
+            walk.conj_id = number
+            verdict = self._lookup(walk, table)
+            walk.conj_id = 0
+            return verdict
+        chosen = [(flow, learned) for flow, learned in flows if flow.priority == best]
+        assert len(chosen) < 2, "ambiguous:\n" + "\n".join(flow.text for flow, _ in chosen)
+        for flow, learned in chosen:
+            if learned:
+                learned.used = self.now
+            return flow
+        return None
 
     def _run(self, walk: Walk, actions: act.Actions, flow: Flow, found: list[Arrival]) -> int | None:
         """Do the actions; the table to go on in."""
-        for action in actions:
+        for place, action in enumerate(actions, 1):
             match action:
                 case act.SetField("in_port", int(value)):
                     walk.entered = value
                 case act.SetField(name, value):
-                    (walk.fields if name in walk.fields else walk.marks)[name] = value
+                    _set(walk, name, value)
                 case act.Move(source, target):
-                    walk.fields[target] = walk.fields[source]
+                    _set(walk, target, walk.fields[source] if source in walk.fields else _mark(walk, source))
+                case act.CtClear():
+                    walk.ct_state, walk.ct_marks, walk.connection = frozenset(), {}, None
                 case act.DecTtl():
                     if walk.fields["nw_ttl"] <= 1:
                         return None
@@ -143,11 +206,21 @@ class Fabric:
                     if walk.marks[mark] != walk.entered:
                         found.append(Arrival(walk.dpid, walk.marks[mark], dict(walk.fields)))
                 case act.ToController():
-                    found.append(Arrival(walk.dpid, 0, dict(walk.fields), flow))
+                    found.append(Arrival(walk.dpid, 0, dict(walk.fields), flow, dict(walk.marks)))
+                case act.CheckLarger(mtu, mark):
+                    walk.marks[mark] = int(walk.fields.get("bytes", 0) > mtu)
+                case act.Multipath(names, basis, links, mark):
+                    walk.marks[mark] = hashed(walk.fields, names, basis) % links
+                case act.Learn():
+                    self.switches[walk.dpid].learn(action, flow.owner, walk.fields, self.now)
+                case act.Resubmit(table) if place < len(actions):
+                    self._go(walk, table.number, found)
                 case act.ToGroup(number):
-                    buckets = self.switches[walk.dpid].groups[number].buckets
-                    return self._run(walk, buckets[self._choose(len(buckets))], flow, found)
+                    buckets = self._alive(walk.dpid, number)
+                    return self._run(walk, buckets[self._choose(len(buckets))], flow, found) if buckets else None
                 case act.Goto(table) | act.Resubmit(table):
+                    forward = isinstance(action, act.Resubmit) or table.number > flow.table.number
+                    assert forward, f"switches refuse to go back: {flow.text}"
                     return table.number
                 case act.Ct():
                     self._conntrack(walk, action)
@@ -155,23 +228,65 @@ class Fabric:
                         return action.table.number
         return None
 
+    def _alive(self, dpid: int, number: int) -> list[act.Actions]:
+        """The buckets of a group that may be taken: all that live, or the first of them."""
+        group = self.switches[dpid].groups[number]
+        watches = group.watches or (None,) * len(group.buckets)
+        alive = [bucket for bucket, watch in zip(group.buckets, watches, strict=True) if self._lives(dpid, watch)]
+        return alive[:1] if group.first else alive
+
+    def _lives(self, dpid: int, watch: Watch | None) -> bool:
+        if watch is None:
+            return True
+        return bool(self._alive(dpid, watch.group)) if watch.group else (dpid, watch.port) not in self.dead_ports
+
     def _conntrack(self, walk: Walk, ct: act.Ct) -> None:
         connections = self.connections.setdefault(walk.marks[ct.zone], [])
         seen = _tuple_of(walk.fields)
         known = next((one for one in connections if seen in (one.there, one.back)), None)
+        if known is None and ct.commit and walk.connection and walk.connection[0] == walk.marks[ct.zone]:
+            known = walk.connection[1]  # a translated packet stays one of the connection that it was found to be of
         if known is None and ct.commit:
-            back = _reverse(_translated(seen, ct.nat))
-            assert all(back not in (one.back, one.there) for one in connections), f"two connections look like {back}"
-            known = Connection(seen, back)
+            taken = {one for known in connections for one in (known.there, known.back)}
+            free = next((back for back in map(_reverse, _translated(seen, ct.nat)) if back not in taken), None)
+            assert free, f"two connections look like {_reverse(next(_translated(seen, ct.nat)))}"
+            known = Connection(seen, free)
             connections.append(known)
         if known is None:
-            walk.ct_state = frozenset({"trk", "new"})
+            walk.ct_state, walk.ct_marks, walk.connection = frozenset({"trk", "new"}), {}, None
             return
+        if ct.commit:
+            known.marks |= {**dict(ct.load), **{move.target: _mark(walk, move.source) for move in ct.move}}
+        walk.connection = (walk.marks[ct.zone], known)
+        if not ct.table:
+            return
+        walk.ct_marks = known.marks
         reply = seen == known.back and seen != known.there
         known.replied |= reply
         walk.ct_state = frozenset({"trk", "est" if known.replied else "new"} | ({"rpl"} if reply else set()))
         if ct.nat:
             _rewrite(walk.fields, _reverse(known.there if reply else known.back))
+
+
+def hashed(fields: Fields, names: str, basis: int) -> int:
+    """A hash of some of a packet's fields, the same in every run."""
+    text = f"{basis} {[fields.get(name) for name in HASHED[names]]}"
+    return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big")
+
+
+def _is_clause(flow: Flow) -> bool:
+    return any(isinstance(action, act.Conjunction) for action in flow.actions)
+
+
+def _met(clauses: list[Flow], better_than: int) -> int:
+    """The number of the conjunction of highest priority whose clauses are all met; 0 for none (ovs-fields(7))."""
+    met: dict[tuple[int, int, int], set[int]] = {}
+    for flow in clauses:
+        for one in flow.actions:
+            assert isinstance(one, act.Conjunction), f"a clause does nothing else: {flow.text}"
+            met.setdefault((flow.priority, one.id, one.clauses), set()).add(one.clause)
+    whole = [key for key, some in met.items() if len(some) == key[2] and key[0] > better_than]
+    return max(whole)[1] if whole else 0
 
 
 def _matches(walk: Walk, flow: Flow) -> bool:
@@ -181,16 +296,29 @@ def _matches(walk: Walk, flow: Flow) -> bool:
 def _field_matches(walk: Walk, name: str, wanted: Any) -> bool:
     if name == "in_port":
         return bool(walk.entered == wanted)
+    if name == "conj_id":
+        return bool(walk.conj_id == wanted)
     if name == "ct_state":
         signs = [(wanted[at], wanted[at + 1 : at + 4]) for at in range(0, len(wanted), 4)]
         return all((state in walk.ct_state) == (sign == "+") for sign, state in signs)
     if name in walk.fields:
         actual = walk.fields[name]
+        if isinstance(wanted, str) and wanted.startswith("0x"):
+            value, mask = (int(part, 16) for part in wanted.split("/"))
+            return bool(actual & mask == value)
         if isinstance(wanted, str) and "." in wanted:
             return ipaddress.ip_address(actual) in ipaddress.ip_network(wanted)
         return bool(actual == wanted)
     is_packet_field = name.startswith(("eth_", "ipv4_", "ip_", "arp_", "tcp_", "udp_", "sctp_", "icmp", "nw_"))
-    return False if is_packet_field else walk.marks.get(name, 0) == wanted
+    return False if is_packet_field else _mark(walk, name) == wanted
+
+
+def _mark(walk: Walk, name: str) -> Any:
+    return walk.marks.get(name, walk.ct_marks.get(name, 0))
+
+
+def _set(walk: Walk, name: str, value: Any) -> None:
+    (walk.fields if name in walk.fields else walk.marks)[name] = value
 
 
 def _tuple_of(fields: Fields) -> Tuple:
@@ -204,13 +332,21 @@ def _reverse(one: Tuple) -> Tuple:
     return (one[0], one[3], one[4], one[1], one[2])
 
 
-def _translated(one: Tuple, nat: act.Nat | None) -> Tuple:
+def _translated(one: Tuple, nat: act.Nat | None) -> Iterator[Tuple]:
+    """What a packet may look like when it is translated, the likeliest first."""
     protocol, source, source_port, destination, port = one
     if nat is None or nat.kind == "known":
-        return one
-    if nat.kind == "src":
-        return (protocol, nat.address, nat.port or source_port, destination, port)
-    return (protocol, source, source_port, nat.address, nat.port or port)
+        yield one
+    elif nat.kind == "dst":
+        found = (protocol, source, source_port, nat.address, nat.port or port)
+        assert found != one, f"translated to itself, which Open vSwitch 3.1 does not survive: {one}"
+        yield found
+    elif not nat.last_port or protocol not in PORTS:  # an ICMP message keeps its identifier
+        yield (protocol, nat.address, source_port, destination, port)
+    else:
+        if nat.port <= source_port <= nat.last_port:
+            yield (protocol, nat.address, source_port, destination, port)
+        yield from ((protocol, nat.address, number, destination, port) for number in range(nat.port, nat.last_port + 1))
 
 
 def _rewrite(fields: Fields, seen: Tuple) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flow_interpreter import Arrival, Fabric, Fields, apply_twice, reply_to
 
-from controller.desired import EVERY_NODE, Changes, Desired, View
-from k8sshim.cluster import Cluster, Link, Switch, SwitchPort
+from controller.desired import Changes, Desired, View
+from controller.services import EVERY_NODE
+from k8sshim.cluster import CONTROL_PLANE, OUTSIDE, Cluster, Link, Switch, SwitchPort
+from k8sshim.cluster import Host as BorderHost
 from k8sshim.objects import Endpoint, EndpointPort, EndpointSlice, Key, Node, Pod, PodNetwork, Service, ServicePort
+from k8sshim.policies import Namespace, Policy
 
 NODE_PORT, UPLINK, FIRST_POD_PORT = 1, 2, 16
-FABRIC = 0x10000
+FABRIC, BORDER = 0x10000, 0x20001
+BORDER_PORT, BORDER_UPLINK = 3001, 2000  # of the switches above the border; of the border, less one
 PROTOCOL_NUMBERS = {"TCP": (6, "tcp"), "UDP": (17, "udp"), "SCTP": (132, "sctp")}
 
 
@@ -48,6 +52,32 @@ def cluster_of(nodes: int, leaves: int = 0, spines: int = 2) -> Cluster:
     ]
     ranges = (("10.244.0.0/16",), ("10.96.0.0/12",), ("172.30.0.0/24",))
     return Cluster("lab", *ranges, 1500, (*bridges, *fabric), tuple(links))
+
+
+def bordered(cluster: Cluster) -> Cluster:
+    """The same with the border switch, below its spines or its one fabric switch, and two hosts."""
+    names = [switch.name for switch in cluster.switches if not switch.node]
+    above = [name for name in names if name.startswith("spine")] or names
+    border = Switch("border", BORDER, switch_mac(BORDER), "", 0, "")
+    links = [
+        Link(SwitchPort("border", BORDER_UPLINK + k), SwitchPort(name, BORDER_PORT)) for k, name in enumerate(above, 1)
+    ]
+    own, network = OUTSIDE_HOST, "203.0.113.0/24"
+    hosts = (
+        BorderHost(OUTSIDE, "border", own.port, own.mac, (own.address, "192.0.2.7"), network, "203.0.113.1"),
+        BorderHost(
+            CONTROL_PLANE, "border", CONTROL_PLANE_HOST.port, CONTROL_PLANE_HOST.mac, (CONTROL_PLANE_HOST.address,),
+            "172.30.0.0/24", "172.30.0.1",
+        ),
+    )  # fmt: skip
+    return replace(
+        cluster,
+        switches=(*cluster.switches, border),
+        links=(*cluster.links, *links),
+        hosts=hosts,
+        outside_cidrs=(network, "192.0.2.7/32"),
+        load_balancer_cidrs=("198.51.100.0/24",),
+    )
 
 
 def node(i: int) -> Node:
@@ -106,6 +136,10 @@ class Host:
         return kept | {"ip_proto": 1, "icmpv4_type": 8, "icmp_id": 7, "nw_ttl": ttl}
 
 
+OUTSIDE_HOST = Host(BORDER, 1, "203.0.113.2")
+CONTROL_PLANE_HOST = Host(BORDER, 2, "172.30.0.254")
+
+
 def host_of(one: Pod) -> Host:
     assert one.network is not None
     return Host(int(one.node.removeprefix("node")), one.network.port, one.network.addresses[0])
@@ -129,10 +163,19 @@ class Network:
     def put(self, *views: View) -> None:
         """Objects as the API tells them, one after the other; what they change goes to the switches, twice."""
         for view in views:
-            self._send(self.desired.put(*_named(view), view))
+            self._send(self.desired.put(*named(view), view))
 
     def remove(self, view: View) -> None:
-        self._send(self.desired.put(*_named(view), None))
+        self._send(self.desired.put(*named(view), None))
+
+    def lose(self, *down: Link) -> None:
+        """Links die; the switches at their ends know, and nobody else."""
+        numbers = {switch.name: switch.dpid for switch in self.cluster.switches}
+        self.fabric.dead_ports = {(numbers[end.switch], end.port) for link in down for end in (link.a, link.b)}
+
+    def reroute(self, *down: Link) -> None:
+        """The controller has heard of it."""
+        self._send(self.desired.lose(frozenset(down)))
 
     def _send(self, changes: Changes) -> None:
         for place, change in changes.items():
@@ -154,14 +197,21 @@ class Network:
         return self.one(Host(arrival.dpid, arrival.port, ""), reply_to(arrival, mac, switch_mac(arrival.dpid)))
 
 
-def _named(view: View) -> tuple[str, Key]:
-    key = Key("", view.name) if isinstance(view, Cluster | Node) else view.key
-    return type(view).__name__, key
+def named(view: View) -> tuple[str, Key]:
+    """How the controller is told of an object: kind and key."""
+    key = Key("", view.name) if isinstance(view, Cluster | Node | Namespace) else view.key
+    return view.kind if isinstance(view, Policy) else type(view).__name__, key
 
 
-def network_of(nodes: int, *views: View, leaves: int = 0, choose: Callable[[int], int] = lambda buckets: 0) -> Network:
-    """A cluster with its nodes, and these objects."""
-    cluster = cluster_of(nodes, leaves)
+def network_of(
+    nodes: int,
+    *views: View,
+    leaves: int = 0,
+    choose: Callable[[int], int] = lambda buckets: 0,
+    outside: bool = False,
+) -> Network:
+    """A cluster with its nodes, with a border if there is an outside, and these objects."""
+    cluster = bordered(cluster_of(nodes, leaves)) if outside else cluster_of(nodes, leaves)
     network = Network(cluster, choose)
     network.put(cluster, *(node(i) for i in range(1, nodes + 1)), *views)
     return network

@@ -1,5 +1,6 @@
 """The command line of a box: what it shows, what it hides, and what no manifest can talk it into."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,33 @@ def test_the_host_is_read_only_and_private_folders_are_fresh() -> None:
     assert fresh == {"/home", "/root", "/run", "/var", "/tmp", "/state/podwire"}
     assert not pairs(argv, "--bind", 2)
     assert argv.index("/state/podwire") > argv.index("/state")
+
+
+def test_shown_folders_are_read_only_where_their_surroundings_are_empty() -> None:
+    host = replace(
+        HOST, shown=("/home/me/podwire", "/srv/python", "/usr", "/bin/python"), hidden=("/home/me/podwire/labs",)
+    )
+    argv = box_argv(host, Box(Path("/n"), "web", ("ls",), {}), 7)
+    binds = pairs(argv, "--ro-bind", 2)
+    assert ("/home/me/podwire", "/home/me/podwire") in binds and ("/srv/python", "/srv/python") in binds
+    assert binds.count(("/usr", "/usr")) == 1 and ("/bin/python", "/bin/python") not in binds
+    assert argv.index("/home") < argv.index("/home/me/podwire") < argv.index("/home/me/podwire/labs")
+    assert host.shows("/home/me/podwire/bin/python") and not host.shows("/home/me/podwire/labs/x")
+    assert not host.shows("/home/me/secret")
+
+
+def test_a_pods_own_files_lie_over_the_machines() -> None:
+    assert ("/pod/hosts", "/etc/hosts") in pairs(box(files=(("/pod/hosts", "/etc/hosts"),)), "--ro-bind", 2)
+
+
+def test_an_etc_without_them_is_made_anew() -> None:
+    host = replace(HOST, etc=("/etc/passwd", "/etc/shadow"))
+    argv = box_argv(host, Box(Path("/n"), "web", ("ls",), {}, files=(("/pod/hosts", "/etc/hosts"),)), 7)
+    assert ("/etc",) in pairs(argv, "--tmpfs")
+    assert ("/etc", "/etc") not in pairs(argv, "--ro-bind", 2)
+    order = [argv.index(one) for one in ("/etc", "/etc/passwd", "/etc/hosts")]
+    assert order == sorted(order)
+    assert argv.index("/run/podwire/dev/null", argv.index("/etc/shadow")) > argv.index("/etc/passwd")
 
 
 def test_nothing_that_root_could_write_without_a_capability_is_writable() -> None:

@@ -15,8 +15,8 @@ def container(**raw: object) -> ContainerSpec:
 
 
 def variables(one: ContainerSpec, **given: object) -> dict[str, str]:
-    fields, referred = given.get("fields") or {}, given.get("referred") or {}
-    return environment.variables(one, fields, referred, hostname="p")  # type: ignore[arg-type]
+    fields, referred, services = (given.get(name) or {} for name in ("fields", "referred", "services"))
+    return environment.variables(one, fields, referred, hostname="p", services=services)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,12 @@ def test_labels_and_annotations_are_fields() -> None:
     assert fields["metadata.labels['app']"] == "web"
     assert fields["metadata.annotations['a/b']"] == "c"
     assert fields["spec.nodeName"] == "n1"
+
+
+def test_services_can_be_referred_to_and_give_way() -> None:
+    env = [{"name": "URL", "value": "http://$(DB_SERVICE_HOST)/"}, {"name": "DB_SERVICE_PORT", "value": "1"}]
+    got = variables(container(env=env), services={"DB_SERVICE_HOST": "10.96.0.7", "DB_SERVICE_PORT": "5432"})
+    assert (got["URL"], got["DB_SERVICE_PORT"]) == ("http://10.96.0.7/", "1")
 
 
 def test_config_maps_and_secrets() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from k8sshim.errors import BadInput
 from k8sshim.objects import ContainerPort
-from topo.agent.answers import Identity, Protocol, recognise
+from topo.agent.answers import Identity, Protocol, datagram, recognise, written
 from topo.agent.conversation import Conversation
 from topo.agent.listening import PortTaken, families_of, ports_of
 from topo.agent.podspec import PodSpec, parse
@@ -14,11 +14,11 @@ from topo.agent.runtime import taken_message
 
 pytestmark = pytest.mark.unit
 
-WHO = Identity("web-1", "shop", "node1", "web", "10.244.0.2")
+WHO = Identity("web-1", "shop", "node1", "web", "10.244.0.2", "web")
 
 
 def conversation() -> Conversation:
-    return Conversation(WHO, ("10.244.0.9", 40000), 8080)
+    return Conversation(WHO, ("10.244.0.9", 40000), ("10.244.0.2", 8080))
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,64 @@ def test_an_answer_says_who_and_what() -> None:
         "namespace": "shop",
         "node": "node1",
         "container": "web",
+        "hostname": "web",
         "address": "10.244.0.2",
         "port": 8080,
+        "local": {"address": "10.244.0.2", "port": 8080},
         "client": {"address": "10.244.0.9", "port": 40000},
         "method": "GET",
         "path": "/a?b=c",
         "host": "web.shop",
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/hostname", b"web"),
+        ("/hostName?x=1", b"web"),
+        ("/clientip", b"10.244.0.9:40000"),
+        ("/healthz", b""),
+        ("/echo?msg=a%20b&x=c", b"a b"),
+        ("/echo", b""),
+    ],
+)
+def test_paths_that_agnhost_knows(path: str, text: bytes) -> None:
+    answer, _ = conversation().receive(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    first, headers, body = split(answer)
+    assert (first, headers["content-type"], body) == ("HTTP/1.1 200 OK", "text/plain; charset=utf-8", text)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (b"hostname", b"web"),
+        (b"hostName\n", b"web"),
+        (b"clientip", b"10.244.0.9:40000"),
+        (b"echo Hello there\n", b"Hello there"),
+        (b"echo", b""),
+        (b"?", b"web-1"),
+        (b"", b"web-1"),
+        (b"echoes", b"web-1"),
+    ],
+)
+def test_datagrams(said: bytes, answer: bytes) -> None:
+    assert datagram(WHO, ("10.244.0.9", 40000), said) == answer
+
+
+def test_addresses_as_one_word() -> None:
+    assert (written(("10.0.0.1", 80)), written(("fd00::1", 80))) == ("10.0.0.1:80", "[fd00::1]:80")
+
+
+def test_who_is_leaving_says_so_with_the_last_answer() -> None:
+    one = conversation()
+    assert one.idle
+    assert one.receive(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na")[1] is False
+    assert not one.idle
+    one.leaving = True
+    answer, closing = one.receive(b"b")
+    assert split(answer)[1]["connection"] == "close"
+    assert closing
 
 
 def test_head_has_the_length_and_no_body() -> None:

@@ -30,7 +30,7 @@ def printed(api_version: str, kind: str, raw: Raw, *, wide: bool = False) -> dic
     assert found is not None
     metadata = {"name": "web", "creationTimestamp": CREATED} | raw.pop("metadata", {})
     record = Record("any", Key("default", "web"), 7, "u", {}, {}, (), encode({"metadata": metadata, **raw}))
-    table = json.loads(tables.table(found, [record], TableForm("v1", "Metadata"), 7, NOW))
+    table = json.loads(tables.table(found, [record], TableForm("v1", "Metadata"), {"resourceVersion": "7"}, NOW))
     columns = table["columnDefinitions"]
     [row] = table["rows"]
     return {c["name"]: cell for c, cell in zip(columns, row["cells"], strict=True) if wide or not c["priority"]}

@@ -4,37 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cli.tables import print_diagnosis, print_matrix, print_table
-from experiments.matrix import Cell
+from cli.tables import print_diagnosis, print_services, print_table
+from k8sshim.objects import Key, Service, ServicePort
 from lab.doctor import Diagnosis, Finding
+from lab.tracing.counters import EndpointUse, PortUse, ServiceUse
 
 pytestmark = pytest.mark.unit
-
-
-def cell(source: str, target: str, allowed: bool, port: int = 80) -> Cell:
-    return Cell(source, target, port, "TCP", allowed)
-
-
-def test_a_matrix_of_pods_names_each_once(capsys: pytest.CaptureFixture[str]) -> None:
-    print_matrix([cell("d/a", "d/b", True), cell("d/b", "d/a", False), cell("d/b", "d/a", True, port=81)])
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines == [["from", "\\", "to", "1", "2"], ["1", "d/a", "·", "✓"], ["2", "d/b", "1/2", "·"]]
-
-
-def test_services_have_letters_that_are_told_below(capsys: pytest.CaptureFixture[str]) -> None:
-    services = [f"d/s{number:02}" for number in range(28)]
-    print_matrix([cell("d/a", service, False) for service in services])
-    header, row, *legend = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert header[3:5] == ["a", "b"]
-    assert header[-2:] == ["aa", "ab"]
-    assert row == ["1", "d/a", *["✗"] * 28]
-    assert legend[0] == ["a", "d/s00"]
-    assert legend[-1] == ["ab", "d/s27"]
-
-
-def test_a_matrix_of_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    print_matrix([])
-    assert capsys.readouterr().out.startswith("nothing to try: ")
 
 
 def test_names_with_brackets_are_no_markup_and_nothing_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,3 +24,19 @@ def test_what_a_machine_lacks_is_told_in_whole_lines(capsys: pytest.CaptureFixtu
     assert (header, has, lacks) == (["feature", "detail"], ["✓", "cores", "2"], ["✗", "netem", "unknown"])
     assert " ".join(told) == "✗ without netem: no delay; to get it: a kernel with it"
     assert verdict[:2] == ["a", "lab"]
+
+
+def test_services_fit_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    port, named = ServicePort("http", "TCP", 80, "web", 30080), ServicePort("", "UDP", 53, "dns", 0)
+    one = Service(Key("shop", "web"), "LoadBalancer", ("10.96.0.2",), (port, named), (), False, affinity_s=60)
+    endpoint = EndpointUse("10.244.0.2", 8080, "pod shop/web-1 on node1", "node1", "not ready", 1)
+    ports = PortUse(port, (endpoint,), True, 1, 1234, 5), PortUse(named, (), False, 0, 0, 0)
+    away = Service(Key("shop", "away"), "ExternalName", (), (), (), False, external_name="www.example.com")
+    print_services([ServiceUse(one, ports), ServiceUse(away, ())])
+    assert capsys.readouterr().out.splitlines() == [
+        "shop/web  LoadBalancer  10.96.0.2, pending  affinity 60 s",
+        "  80:30080/TCP  http  0 of 1 ready  1 connection  1.2 kB in, 5 B out",
+        "    10.244.0.2:8080        not ready         1  pod shop/web-1 on node1",
+        '  53/UDP  no pod has a port "dns"  0 connections  0 B in, 0 B out',
+        "shop/away  ExternalName  www.example.com",
+    ]

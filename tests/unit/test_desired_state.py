@@ -19,8 +19,9 @@ from network_model import (
     service,
 )
 
-from controller.desired import EVERY_NODE, Desired, View
+from controller.desired import Desired, View
 from controller.diff import Held, Rules, missing
+from controller.services import EVERY_NODE
 from k8sshim.objects import Key
 
 pytestmark = pytest.mark.unit

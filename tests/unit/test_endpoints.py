@@ -87,7 +87,7 @@ def test_a_slice_says_what_kubernetes_says() -> None:
         (pod(1, ready=False), False, (False, False, False)),
         (pod(1, terminating=True), False, (False, True, True)),
         (pod(1, ready=False, terminating=True), False, (False, False, True)),
-        (pod(1, ready=False), True, (True, True, False)),
+        (pod(1, ready=False), True, (True, False, False)),
         (pod(1, terminating=True), True, (True, True, True)),
         (pod(1, phase="Failed"), False, None),
         (pod(1, phase="Succeeded"), True, None),
@@ -203,3 +203,49 @@ def test_slices_follow_whatever_happens_and_then_rest(life: list[dict[int, tuple
         assert all(len(each["endpoints"]) <= 100 for each in slices)
         assert slices
         assert endpoints.slices(service(), pods, slices) == endpoints.Changes()
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotations", "hints"),
+    [
+        ({}, {}, None),
+        ({"trafficDistribution": "PreferClose"}, {}, {"forZones": [{"name": "z1"}]}),
+        ({"trafficDistribution": "PreferSameZone"}, {}, {"forZones": [{"name": "z1"}]}),
+        (
+            {"trafficDistribution": "PreferSameNode"},
+            {},
+            {"forZones": [{"name": "z1"}], "forNodes": [{"name": "n1"}]},
+        ),
+        ({}, {"service.kubernetes.io/topology-mode": "Auto"}, {"forZones": [{"name": "z1"}]}),
+        ({}, {"service.kubernetes.io/topology-aware-hints": "auto"}, {"forZones": [{"name": "z1"}]}),
+        ({}, {"service.kubernetes.io/topology-mode": "Disabled"}, None),
+    ],
+)
+def test_hints_say_whom_an_endpoint_is_for(spec: Raw, annotations: Raw, hints: Raw | None) -> None:
+    of = service(**spec)
+    of["metadata"]["annotations"] = annotations
+    (made,) = endpoints.slices(of, [pod(1)], [], {"n1": "z1"}.__getitem__).create
+    assert [(each["zone"], each.get("hints")) for each in made["endpoints"]] == [("z1", hints)]
+
+
+def test_an_endpoint_without_a_zone_has_no_zone_hint() -> None:
+    (made,) = endpoints.slices(service(trafficDistribution="PreferClose"), [pod(1)], []).create
+    assert not {"zone", "hints"} & set(made["endpoints"][0])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        (pod(1), pod(1), True),
+        (pod(1), pod(1, ready=False), False),
+        (pod(1), pod(1, terminating=True), False),
+        (pod(1), pod(1, phase="Failed"), False),
+        (pod(1), pod(2), False),
+        (pod(1), pod(1, hostname="h"), False),
+        (pod(1, phase="Failed"), None, True),
+        (pod(1), {**pod(1), "metadata": {**pod(1)["metadata"], "labels": {"app": "other"}}}, False),
+        (pod(1), {**pod(1), "metadata": {**pod(1)["metadata"], "annotations": {"seen": "yes"}}}, True),
+    ],
+)
+def test_what_of_a_pod_endpoints_follow_from(old: Raw, new: Raw | None, same: bool) -> None:
+    assert (endpoints.essence(old) == endpoints.essence(new)) is same

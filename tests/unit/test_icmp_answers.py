@@ -10,8 +10,9 @@ from network_model import network_of as network_of_nodes
 
 from controller import framework
 from controller.answers import BURST, Answers
+from controller.checksums import internet as checksum
 from controller.encode import Encoder
-from controller.icmp import Packet, Problem, checksum, error_frame, problem
+from controller.icmp import Packet, Problem, error_frame, problem
 from controller.marks import Feature, cookie
 
 pytestmark = pytest.mark.unit
@@ -87,6 +88,15 @@ def test_frames_that_are_no_whole_packets_are_not_answered() -> None:
 )
 def test_what_is_wrong(feature: Feature, destination: str, expected: Problem) -> None:
     assert problem(feature, destination, NETWORKS) == expected
+
+
+def test_what_is_too_large_is_told_what_would_fit() -> None:
+    too_large = problem(Feature.PATH_MTU, "10.244.2.2", NETWORKS, mtu=1450)
+    packet = Packet.parse(frame())
+    assert packet is not None
+    body = error_frame(packet, too_large, "10.244.1.1")[34:]
+    assert (body[0], body[1], struct.unpack("!H", body[6:8])[0]) == (3, 4, 1450)  # RFC 1191, 4
+    assert checksum(body) == 0
 
 
 class Clock:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from k8sshim.cluster import Cluster
+from k8sshim.cluster import Cluster, Host
 from k8sshim.objects import Key, Node, Pod
 from lab.network import gateways
 
@@ -30,6 +32,11 @@ def test_nodes_ask_the_nodes_gateway_and_pods_that_of_their_node() -> None:
         "node b": ("node-b", "172.30.0.1"),
         "pod default/web": ("pod-uid-web", "10.244.1.1"),
     }
+
+
+def test_hosts_ask_the_border() -> None:
+    host = Host("outside", "border", 1, "0a:58:cb:00:71:02", ("203.0.113.2",), "203.0.113.0/24", "203.0.113.1")
+    assert gateways(replace(CLUSTER, hosts=(host,)), [], []) == {"host outside": ("outside", "203.0.113.1")}
 
 
 def test_pods_without_a_network_of_their_own_are_not_asked() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from k8sshim.cluster import NODE_PORTS
 from lab import doctor, lifecycle, sandbox
 from lab.assembly import describe
 from lab.components import components
@@ -37,17 +38,20 @@ def test_exit_codes_in_words() -> None:
     assert describe(-9) == "killed by SIGKILL"
 
 
-def test_only_the_api_server_inherits_the_listening_socket() -> None:
-    by_name = {one.name: one for one in components(Path("/lab"), ("10.96.0.0/16", "fd00::/112"), 7)}
-    assert {name: one.descriptors for name, one in by_name.items() if one.descriptors} == {"api-server": (7,)}
+def test_only_the_api_server_inherits_the_listening_sockets() -> None:
+    by_name = {
+        one.name: one for one in components(Path("/lab"), ("10.96.0.0/16", "fd00::/112"), (20000, 20100), (7, 8))
+    }
+    assert {name: one.descriptors for name, one in by_name.items() if one.descriptors} == {"api-server": (7, 8)}
     argv = " ".join(by_name["api-server"].argv)
     assert "--service-cidr 10.96.0.0/16 --service-cidr fd00::/112" in argv
-    assert "--listen-fd 7" in argv
-    assert set(by_name) == {"api-server", "controllers", "openflow", "agent"}
+    assert "--node-ports 20000-20100" in argv
+    assert "--listen-fd 7 --listen-fd 8" in argv
+    assert set(by_name) == {"api-server", "controllers", "openflow", "agent", "outside-host", "outside-dns"}
 
 
 def test_containers_see_no_labs_folder() -> None:
-    by_name = {one.name: one for one in components(Path("/srv/podwire/labs/a"), ("10.96.0.0/16",), 7)}
+    by_name = {one.name: one for one in components(Path("/srv/podwire/labs/a"), ("10.96.0.0/16",), NODE_PORTS, (7, 8))}
     assert "--hide /srv/podwire/labs" in " ".join(by_name["agent"].argv)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from fake_api import Cluster, FakeApi, pod, workload
 
-from k8sshim.client import DEPLOYMENTS, PODS, REPLICA_SETS, Unreachable
+from k8sshim.client import DEPLOYMENTS, ENDPOINT_SLICES, ENDPOINTS, PODS, REPLICA_SETS, SERVICES, Unreachable
 from k8sshim.controllers.__main__ import FOLLOWED, controllers
-from k8sshim.controllers.loop import Loop
+from k8sshim.controllers.loop import PATIENT_PLANS, PLANS, Loop
 from k8sshim.errors import BadInput
 from k8sshim.objects import Key, Raw
 
@@ -151,3 +151,45 @@ def test_an_api_server_that_does_not_answer_is_waited_for(api: Api) -> None:
         FakeApi.create(api, REPLICA_SETS, workload(REPLICA_SETS, replicas=6))
         wait_until(lambda: len(api.up("web")) == 6)
     assert len(api.list(PODS)[0]) == 6
+
+
+def test_more_keys_than_plans_at_a_time_are_all_planned(api: Api) -> None:
+    with running(api):
+        for number in range(3 * PLANS):
+            api.create(SERVICES, service(f"s{number}"))
+        wait_until(lambda: len(api.list(ENDPOINT_SLICES)[0]) == 3 * PLANS)
+
+
+class SlowEndpoints(Api):
+    """Creating Endpoints takes a while; how many at a time is counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way: list[int] = []
+        self._now = 0
+
+    def create(self, resource: object, raw: Raw) -> Raw:
+        if resource != ENDPOINTS:
+            return super().create(resource, raw)
+        with self._lock:
+            self._now += 1
+            self.under_way.append(self._now)
+        time.sleep(0.01)
+        with self._lock:
+            self._now -= 1
+        return super().create(resource, raw)
+
+
+def test_what_may_wait_leaves_room_for_what_may_not() -> None:
+    api = SlowEndpoints()
+    for number in range(20):
+        api.create(SERVICES, service(f"s{number}"))
+    with running(api):
+        wait_until(lambda: len(api.list(ENDPOINTS)[0]) == 20)
+    assert max(api.under_way) <= PATIENT_PLANS
+
+
+def service(name: str) -> Raw:
+    metadata = {"name": name, "namespace": "default"}
+    spec = {"selector": {"app": "web"}, "clusterIP": "10.96.0.9", "ports": [{"port": 80}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}

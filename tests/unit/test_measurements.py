@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments import catalogue
-from experiments.measurements import Route, expected_s, measurements, routes, schedule
+from experiments.measurements import Route, expected, measurements, routes, schedule
 from experiments.scenario import Scenario, run_as
+from experiments.throughput import of
 
 pytestmark = pytest.mark.unit
 
@@ -19,7 +20,7 @@ def quickstart() -> Scenario:
     return catalogue.prepare(catalogue.find("quickstart")).scenario
 
 
-TRAFFIC = quickstart().traffic
+TRAFFIC = of(quickstart().parameters)
 
 
 def test_the_issue_s_paths_and_floors_are_measured() -> None:
@@ -63,6 +64,6 @@ def test_repetitions_and_seeds_have_orders_of_their_own() -> None:
 
 def test_the_expected_time_grows_with_the_readings() -> None:
     scenario = quickstart()
-    once, twice = (expected_s(run_as(scenario, repetitions=count)) for count in (1, 2))
-    assert twice - once == pytest.approx(expected_s(run_as(scenario, repetitions=3)) - twice)
-    assert expected_s(run_as(scenario, quick=True)) < expected_s(scenario)
+    once, twice = (expected(run_as(scenario, repetitions=count)).seconds for count in (1, 2))
+    assert twice - once == pytest.approx(expected(run_as(scenario, repetitions=3)).seconds - twice)
+    assert expected(run_as(scenario, quick=True)).seconds < expected(scenario).seconds

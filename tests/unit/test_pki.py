@@ -23,7 +23,8 @@ NOW = datetime(2024, 5, 6, tzinfo=timezone.utc)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    pki.create(tmp_path / "pki", service_cidrs=["10.96.0.0/16", "fd00:96::/112"], now=NOW)
+    cidrs = ["10.96.0.0/16", "fd00:96::/112"]
+    pki.create(tmp_path / "pki", service_cidrs=cidrs, now=NOW, control_plane=["172.30.0.254"], domain="lab.test")
     return tmp_path / "pki"
 
 
@@ -35,7 +36,7 @@ def test_nobody_else_can_read_the_files(folder: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert {path.name for path in folder.iterdir()} == {
-        *("ca.crt", "ca.key", "server.crt", "server.key", "client.crt", "client.key", "token"),
+        *("ca.crt", "ca.key", "server.crt", "server.key", "client.crt", "client.key", "sa.key", "token"),
     }
 
 
@@ -47,9 +48,9 @@ def test_the_server_is_known_by_every_name_it_has(folder: Path) -> None:
         "kubernetes",
         "kubernetes.default",
         "kubernetes.default.svc",
-        "kubernetes.default.svc.cluster.local",
+        "kubernetes.default.svc.lab.test",
     ]
-    expected = ["127.0.0.1", "::1", "10.96.0.1", "fd00:96::1"]
+    expected = ["127.0.0.1", "::1", "172.30.0.254", "10.96.0.1", "fd00:96::1"]
     assert names.get_values_for_type(x509.IPAddress) == [ip_address(text) for text in expected]
 
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from cli.measuring import Forecast, clock, left_s
 from experiments import catalogue
-from experiments.measurements import expected_s, measurements, schedule
+from experiments.measurements import WARM_UP_S, expected, measurements, reading_s, schedule
+from experiments.planning import START_S
+from experiments.throughput import of
 from lab.lifecycle import Step
 
 pytestmark = pytest.mark.unit
@@ -31,16 +33,18 @@ def test_nothing_is_left_at_the_end_and_never_less_than_nothing(worked: float, e
 def test_a_run_works_its_forecast_off_in_order() -> None:
     scenario = catalogue.prepare(catalogue.find("quickstart")).scenario
     told: list[float] = []
-    forecast = Forecast(scenario, lambda worked, _: told.append(worked))
+    traffic = of(scenario.parameters)
+    forecast = Forecast(lambda worked, _: told.append(worked))
+    forecast.doing("lab comes up", START_S)
     forecast.coming_up(Step("pods", 1, 9))
-    for measurement in measurements(scenario.traffic):
-        forecast.warming_up(measurement)
-    for _, measurement in schedule(scenario.traffic, scenario.pace.repetitions, scenario.seed):
-        forecast.reading(measurement)
+    for measurement in measurements(traffic):
+        forecast.doing(str(measurement), WARM_UP_S)
+    for _, measurement in schedule(traffic, scenario.pace.repetitions, scenario.seed):
+        forecast.doing(str(measurement), reading_s(measurement, scenario.pace))
     forecast.going_down()
     assert told == sorted(told)
     assert told[0] == 0
-    assert 0 < expected_s(scenario) - told[-1] < 10
+    assert 0 < expected(scenario).seconds - told[-1] < 10
 
 
 def test_clock() -> None:

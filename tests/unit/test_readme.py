@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from k8sshim import manifests
 from topo import spec
 
 pytestmark = pytest.mark.unit
@@ -31,3 +32,12 @@ def test_the_readme_s_manifests_are_there() -> None:
     named = re.findall(r" -f (\S+\.yaml)", (ROOT / "README.md").read_text())
     assert named
     assert [file for file in named if not (ROOT / file).is_file()] == []
+
+
+def test_the_pages_manifests_can_be_read() -> None:
+    page = (ROOT / "docs" / "services.md").read_text()
+    named = re.findall(r"-f (\S+\.yaml)", page)
+    raws = [one.raw for one in manifests.load([str(ROOT / file) for file in named])]
+    services = {raw["metadata"]["name"] for raw in raws if raw["kind"] == "Service"}
+    asked = set(re.findall(r"`http://([a-z-]+)/", page))
+    assert asked and asked <= services

@@ -228,3 +228,16 @@ def test_no_address_twice_whatever_happens(life: list[object]) -> None:
         assert len(given_out) == len(set(given_out))
         waiting = [each for each in cluster.pods() if each["status"]["phase"] == "Pending"]
         assert not waiting or len(given_out) == 5 + 13
+
+
+def test_pods_of_one_host_port_get_a_node_each_and_the_next_waits_for_one() -> None:
+    cluster = Cluster(2)
+    containers = [{"name": "main", "ports": [{"containerPort": 80, "hostPort": 8080}]}]
+    place(cluster, *(pod(name, containers=containers) for name in "abc"))
+    placed = {each["metadata"]["name"]: each["spec"].get("nodeName") for each in cluster.pods()}
+    assert {placed["a"], placed["b"]} == {"n1", "n2"} and placed["c"] is None
+    refused = "0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports."
+    assert reason(cluster, "c") == refused
+    cluster.api.delete(PODS, Key("default", "a"))
+    cluster.run()
+    assert cluster.api.objects[PODS, Key("default", "c")]["spec"]["nodeName"] == placed["a"]

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from k8sshim.objects import Key, Node, Raw, Taint
-from k8sshim.scheduling import Candidate, Constraints, Load, Toleration, group_of, schedule
+from k8sshim.scheduling import Candidate, Constraints, HostPort, Load, Toleration, group_of, host_ports, schedule
 
 pytestmark = pytest.mark.unit
 
@@ -178,3 +178,43 @@ def test_group_is_the_controller_else_the_labels() -> None:
     alike = [{"metadata": {"namespace": "x", "labels": {"app": "web"}, "name": name}} for name in ("p", "q")]
     assert group_of(alike[0]) == group_of(alike[1])
     assert group_of(alike[0]) != group_of({"metadata": {"namespace": "y", "labels": {"app": "web"}}})
+
+
+def test_a_host_port_that_is_taken_keeps_a_pod_off_the_node() -> None:
+    pod = dataclasses.replace(candidate(), ports=(HostPort("0.0.0.0", "TCP", 8080),))
+    load = Load()
+    load.add("other", "n1", ports=[HostPort("10.0.0.1", "TCP", 8080)])
+    load.add("other", "n2", 5)
+    assert schedule(pod, TWO, load).node == "n2"
+    load.add("other", "n2", ports=pod.ports)
+    refused = "0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports."
+    assert schedule(pod, TWO, load).message == refused
+    full = schedule(pod, [*TWO, node("n3")], load, {"n3": "10.244.3.0/24"}).message
+    assert full.startswith("0/3 nodes are available: 1 node(s) had no free address") and "2 node(s) didn't have" in full
+    load.add("other", "n1", -1, [HostPort("10.0.0.1", "TCP", 8080)])
+    assert schedule(pod, TWO, load).node == "n1"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "collide"),
+    [
+        (("0.0.0.0", "TCP", 80), ("0.0.0.0", "TCP", 80), True),
+        (("0.0.0.0", "TCP", 80), ("10.0.0.1", "TCP", 80), True),
+        (("10.0.0.1", "TCP", 80), ("10.0.0.1", "TCP", 80), True),
+        (("10.0.0.1", "TCP", 80), ("10.0.0.2", "TCP", 80), False),
+        (("10.0.0.1", "TCP", 80), ("10.0.0.1", "UDP", 80), False),
+        (("0.0.0.0", "TCP", 80), ("0.0.0.0", "TCP", 81), False),
+    ],
+)
+def test_no_conflict_between_pods_with_same_host_port_but_different_host_ip_and_protocol(
+    one: tuple[str, str, int], other: tuple[str, str, int], collide: bool
+) -> None:
+    assert HostPort(*one).collides(HostPort(*other)) is HostPort(*other).collides(HostPort(*one)) is collide
+
+
+def test_host_ports_are_those_of_all_that_stay() -> None:
+    declared = {"ports": [{"containerPort": 1, "hostPort": 53, "protocol": "UDP"}, {"containerPort": 2}]}
+    staying = {"restartPolicy": "Always", "ports": [{"containerPort": 3, "hostPort": 9, "hostIP": "10.0.0.1"}]}
+    passing = {"ports": [{"containerPort": 4, "hostPort": 10}]}
+    found = host_ports({"containers": [declared], "initContainers": [staying, passing]})
+    assert found == (HostPort("0.0.0.0", "UDP", 53), HostPort("10.0.0.1", "TCP", 9))

@@ -18,6 +18,7 @@ from network_model import (
     service,
 )
 
+from controller.actions import SetField
 from controller.flows import Flow
 from controller.tables import SERVICE_LOAD_BALANCING
 
@@ -65,8 +66,9 @@ def test_there_and_back(host: Host, protocol: str, port: int, target: int) -> No
 def test_every_ready_endpoint_is_chosen_and_no_other(addresses: set[str], data: st.DataObject) -> None:
     network = serving(*addresses, choose=lambda buckets: data.draw(st.integers(0, buckets - 1)))
     assert end(network, node_host(1)) in {(address, 8080) for address in addresses}
-    group = next(iter(network.desired.wanted(1).groups.values()))
-    assert len(group.buckets) == len(addresses)
+    for group in network.desired.wanted(1).groups.values():
+        shown = [action for bucket in group.buckets for action in bucket if isinstance(action, SetField)]
+        assert {action.value for action in shown if action.field == "endpoint_ipv4"} == addresses
 
 
 @pytest.mark.parametrize(
@@ -155,9 +157,8 @@ def test_a_headless_service_has_no_flows() -> None:
     assert [flow for flow in flows if flow.table is SERVICE_LOAD_BALANCING and flow.match] == []
 
 
-def test_the_registers_hold_the_endpoint_for_policy_to_see() -> None:
-    network = serving("10.244.1.3")
-    group = next(iter(network.desired.wanted(1).groups.values()))
-    shown = group.text
-    assert "set_field:10.244.1.3->endpoint_ipv4" in shown
-    assert "set_field:chosen->endpoint" in shown
+@pytest.mark.parametrize("addresses", [["10.244.1.3"], ["10.244.1.3", "10.244.2.2"]], ids=["alone", "group"])
+def test_the_registers_hold_the_endpoint_for_policy_to_see(addresses: list[str]) -> None:
+    rules = serving(*addresses).desired.wanted(1)
+    shown = "\n".join(entry.text for entry in (*rules.flows.values(), *rules.groups.values()))
+    assert shown.count("set_field:chosen->endpoint,set_field:10.244.1.3->endpoint_ipv4") == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fake_api import Cluster, workload
 
-from k8sshim.client import ENDPOINT_SLICES, ENDPOINTS, PODS, REPLICA_SETS, SERVICES
+from k8sshim.client import ENDPOINT_SLICES, ENDPOINTS, NODES, PODS, REPLICA_SETS, SERVICES
 from k8sshim.objects import EndpointSlice, Key, Raw
 
 pytestmark = pytest.mark.unit
@@ -128,3 +128,26 @@ def test_a_service_that_goes_takes_its_endpoints_along() -> None:
     cluster.api.delete(SERVICES, WEB)
     cluster.run()
     assert cluster.api.list(ENDPOINT_SLICES)[0] == [] and cluster.api.list(ENDPOINTS)[0] == []
+
+
+def test_a_nodes_zone_is_its_endpoints_zone_as_it_changes() -> None:
+    cluster = Cluster(nodes=1)
+    cluster.apply(REPLICA_SETS, workload(REPLICA_SETS, replicas=2))
+    cluster.apply(SERVICES, SERVICE, trafficDistribution="PreferClose")
+    cluster.run()
+    for zone in ("east", "west"):
+        cluster.api.patch(NODES, Key("", "n1"), {"metadata": {"labels": {"topology.kubernetes.io/zone": zone}}})
+        cluster.run()
+        (only,) = cluster.api.list(ENDPOINT_SLICES)[0]
+        assert [(e["zone"], e["hints"]) for e in only["endpoints"]] == [(zone, {"forZones": [{"name": zone}]})] * 2
+
+
+def test_a_service_is_found_by_whichever_of_its_labels_and_not_by_part_of_them() -> None:
+    cluster = served(replicas=2)
+    name = cluster.pods()[0]["metadata"]["name"]
+    cluster.apply(SERVICES, SERVICE, selector={"app": "web", "tier": "front"})
+    cluster.run()
+    assert ready(cluster) == {}
+    cluster.api.patch(PODS, Key("default", name), {"metadata": {"labels": {"tier": "front"}}})
+    cluster.run()
+    assert ready(cluster) == {name: True}

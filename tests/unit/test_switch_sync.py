@@ -12,7 +12,11 @@ from network_model import endpoint, endpoint_slice, network_of, pod, service
 from controller import framework
 from controller.diff import Change, Rules
 from controller.encode import Encoder
+from controller.flows import Owner
+from controller.marks import Feature, Priority
+from controller.stale import Stale
 from controller.sync import Counters, State, SwitchSync
+from controller.tables import ROUTING
 
 pytestmark = pytest.mark.unit
 HTTP = ("http", "TCP", 80)
@@ -21,7 +25,8 @@ NETWORK = network_of(
 )
 WANTED = NETWORK.desired.wanted(1)
 ENCODER = Encoder(framework.load("os-ken").protocol)
-FLOW_MOD, GROUP_MOD, MULTIPART_REQUEST, BUNDLE_CONTROL, BUNDLE_ADD = 14, 15, 18, 33, 34
+EXPERIMENTER, FLOW_MOD, GROUP_MOD, MULTIPART_REQUEST, METER_MOD, BUNDLE_CONTROL, BUNDLE_ADD = 4, 14, 15, 18, 29, 33, 34
+READ = [METER_MOD, MULTIPART_REQUEST, MULTIPART_REQUEST]
 
 
 class Wire:
@@ -43,7 +48,7 @@ class Wire:
 
 def switch(wanted: Rules = WANTED) -> tuple[SwitchSync, Wire]:
     wire = Wire()
-    return SwitchSync("switch 0x1", wire, ENCODER, lambda: wanted, Counters()), wire
+    return SwitchSync(1, wire, ENCODER, lambda: wanted, Counters()), wire
 
 
 def answer(sync: SwitchSync, held: Rules) -> None:
@@ -59,12 +64,13 @@ def answer(sync: SwitchSync, held: Rules) -> None:
         for number, group in held.groups.items()
     ]
     sync.took_groups(SimpleNamespace(body=groups), more=False)
+    sync.flush()
 
 
 def test_a_switch_is_read_first() -> None:
     sync, wire = switch()
     sync.read()
-    assert [kind for kind, _, _ in wire.take()] == [MULTIPART_REQUEST, MULTIPART_REQUEST]
+    assert [kind for kind, _, _ in wire.take()] == READ
     sync.change(Change(dict.fromkeys(WANTED.flows)))
     sync.flush()
     assert wire.take() == []
@@ -103,9 +109,38 @@ def test_groups_go_after_the_flows_that_used_them() -> None:
     sync.read()
     wire.take()
     answer(sync, WANTED)
-    assert [kind for _, _, kind in wire.take()[1:-1]] == [FLOW_MOD] * len(WANTED.flows) + [GROUP_MOD] * len(
-        WANTED.groups
-    )
+    *messages, commit, forget = wire.take()
+    assert [kind for _, _, kind in messages[1:]] == [FLOW_MOD] * len(WANTED.flows) + [GROUP_MOD] * len(WANTED.groups)
+    assert [kind for kind, _, _ in (commit, forget)] == [BUNDLE_CONTROL, EXPERIMENTER]
+
+
+def test_connections_are_forgotten_once_the_flows_are_changed() -> None:
+    sync, wire = switch()
+    sync.read()
+    answer(sync, WANTED)
+    wire.take()
+    sync.change(Change({next(iter(WANTED.flows)): None}, stale={Stale("10.96.0.10", 53, None): None}))
+    sync.flush()
+    assert [kind for kind, _, _ in wire.take()][-2:] == [BUNDLE_CONTROL, EXPERIMENTER]
+    (again,) = sync.take_forgotten()
+    assert sync.take_forgotten() == []
+    sync.forget([again])
+    assert [kind for kind, _, _ in wire.take()] == [EXPERIMENTER]
+
+
+def test_a_switch_that_cannot_forget_connections_is_asked_once(caplog: pytest.LogCaptureFixture) -> None:
+    sync, wire = switch()
+    sync.read()
+    answer(sync, WANTED)
+    for _ in range(2):
+        wire.take()
+        sync.change(Change(stale={None: None}))
+        sync.flush()
+        for kind, xid, _ in wire.take():
+            assert kind == EXPERIMENTER
+            sync.refused(xid, "OFPET_BAD_REQUEST OFPBRC_BAD_EXPERIMENTER")
+    assert caplog.text.count("UDP clients stay") == 1
+    assert (sync.state, sync.counters.errors, sync.counters.forgets) == (State.IDLE, 0, False)
 
 
 def test_changes_gather_while_a_bundle_is_on_its_way() -> None:
@@ -120,7 +155,8 @@ def test_changes_gather_while_a_bundle_is_on_its_way() -> None:
     sync.flush()
     assert wire.take() == []
     sync.committed()
-    assert len(wire.take()) == 2 + 2
+    sync.flush()
+    assert len(wire.take()) == 2 + 1
 
 
 def test_a_refused_flow_is_named_counted_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
@@ -163,4 +199,15 @@ def test_the_switch_is_read_anew_after_a_bundle_with_errors() -> None:
     sync.refused(messages[-2][1], "OFPET_BAD_MATCH OFPBMC_BAD_PREREQ")
     wire.take()
     sync.committed()
-    assert [kind for kind, _, _ in wire.take()] == [MULTIPART_REQUEST, MULTIPART_REQUEST]
+    assert [kind for kind, _, _ in wire.take()] == READ
+
+
+def test_what_no_message_can_say_is_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    wrong = Owner(Feature.HOST_PORTS, "Pod default/odd").flow(ROUTING, Priority.NORMAL, {"ipv4_dst": "nonsense"})
+    sync, wire = switch(Rules({wrong.id: wrong, **WANTED.flows}, WANTED.groups))
+    sync.read()
+    wire.take()
+    answer(sync, Rules({}, {}))
+    assert len([kind for _, _, kind in wire.take() if kind == FLOW_MOD]) == len(WANTED.flows)
+    assert "cannot be said in OpenFlow" in caplog.text and "Pod default/odd" in caplog.text
+    assert sync.counters.refused == {wrong.id}

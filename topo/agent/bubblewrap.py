@@ -40,13 +40,27 @@ class Host:
     nsenter: str
     bwrap: str
     setpriv: str
+    own_files: tuple[tuple[str, str], ...] = ()  # names in /etc of which every pod has its own, and where each is bound
+    etc: tuple[str, ...] = ()  # the names in /etc, where it must be made anew because one of those is not there
+    shown: tuple[str, ...] = ()  # folders that boxes have read-only wherever they lie; also by ways with links in them
 
     def shows(self, path: str) -> bool:
         """Whether a box shows the host's file at this (resolved) path."""
-        top = path.split("/")[1]
-        if top not in self.folders or top in (*WRITABLE, *ABSENT):
+        if not self._is_there(path) and not any(_beneath(path, folder) for folder in self.shown):
             return False
         return not any(_beneath(path, folder) for folder in self.hidden)
+
+    def _is_there(self, path: str) -> bool:
+        """Whether it lies in a top-level folder that boxes have as it is."""
+        top = path.split("/")[1]
+        return top in self.folders and top not in (*WRITABLE, *ABSENT)
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """Of `shown`, what boxes would not have anyway."""
+        linked = [f"/{name}" for name, _ in self.links]
+        beneath_link = [one for one in self.shown if any(_beneath(one, link) for link in linked)]
+        return tuple(one for one in self.shown if not self._is_there(one) and one not in beneath_link)
 
 
 @dataclass(frozen=True)
@@ -59,22 +73,25 @@ class Box:
     environment: Mapping[str, str]
     working_dir: str = ""
     scratch: tuple[tuple[str, str], ...] = ()  # folders of the pod and where they are mounted, writable
-    files: tuple[tuple[str, str], ...] = ()  # the pod's own versions of files that the host has
+    remade: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], ...] = ()  # folder, names, links in it
+    stdin: bool = False  # its standard input can be written to
+    files: tuple[tuple[str, str], ...] = ()  # the pod's own files and folders, read-only, and where they are mounted
 
 
-def box_argv(host: Host, box: Box, status_fd: int) -> list[str]:
-    """The whole command line. bubblewrap writes the command's PID as JSON to `status_fd`.
+def box_argv(host: Host, box: Box, status_fd: int | None) -> list[str]:
+    """The whole command line. bubblewrap writes the command's PID as JSON to `status_fd`, where there is one.
 
     Raises StartError for a mount path that no box can have.
     """
-    options = [*_root(host), *_proc_and_dev(host), *_mounts(host, box), *_working_dir(host, box)]
+    options = [*_root(host), *_remade(box), *_proc_and_dev(host), *_mounts(host, box), *_working_dir(host, box)]
     environment = [part for name, value in box.environment.items() for part in ("--setenv", name, value)]
     return [
         *(host.nsenter, f"--net={box.network}", "--", host.bwrap),
         *options,
         *_NAMESPACES,
         *("--hostname", box.hostname, "--as-pid-1", "--new-session", "--die-with-parent"),
-        *("--json-status-fd", str(status_fd), "--cap-drop", "ALL"),
+        *(("--json-status-fd", str(status_fd)) if status_fd is not None else ()),
+        *("--cap-drop", "ALL"),
         *(part for name in DEFAULT_CAPABILITIES for part in ("--cap-add", f"CAP_{name.upper()}")),
         *("--clearenv", *environment, "--"),
         *restrict_argv(host),
@@ -98,7 +115,9 @@ def restrict_argv(host: Host, *, no_new_privileges: bool = False) -> list[str]:
 def _root(host: Host) -> list[str]:
     options: list[str] = []
     for name in host.folders:
-        if name not in (*WRITABLE, *ABSENT):
+        if name == "etc" and host.etc:
+            options += ["--tmpfs", "/etc", *(part for one in host.etc for part in ("--ro-bind", one, one))]
+        elif name not in (*WRITABLE, *ABSENT):
             options += ["--ro-bind", f"/{name}", f"/{name}"]
     for name, target in host.links:
         options += ["--symlink", target, f"/{name}"]
@@ -109,9 +128,22 @@ def _root(host: Host) -> list[str]:
     for folder in host.var_folders:
         options += ["--dir", folder]
     options += ["--symlink", "../run", "/var/run"]
+    for folder in host.brought:
+        options += ["--ro-bind", folder, folder]
     for folder in sorted(host.hidden):
-        if folder.split("/")[1] not in (*WRITABLE, *ABSENT):  # nothing of the host's is in those
+        in_view = folder.split("/")[1] not in (*WRITABLE, *ABSENT)  # nothing else of the host's is in those
+        if in_view or any(_beneath(folder, shown) for shown in host.brought):
             options += ["--tmpfs", folder]
+    return options
+
+
+def _remade(box: Box) -> list[str]:
+    """Folders of the host made anew, so that there is room for mounts in them."""
+    options: list[str] = []
+    for folder, names, links in box.remade:
+        options += ["--tmpfs", folder]
+        options += [part for name in names for part in ("--ro-bind", f"{folder}/{name}", f"{folder}/{name}")]
+        options += [part for name, target in links for part in ("--symlink", target, f"{folder}/{name}")]
     return options
 
 
@@ -130,8 +162,8 @@ def _proc_and_dev(host: Host) -> list[str]:
 def _mounts(host: Host, box: Box) -> list[str]:
     options: list[str] = []
     for source, target in box.files:
-        options += ["--ro-bind", source, target]
-    targets = [_mount_path(path) for _, path in box.scratch]
+        options += ["--ro-bind", source, mount_path(target)]
+    targets = [mount_path(path) for _, path in box.scratch]
     for (source, _), target in zip(box.scratch, targets, strict=True):
         if any(_beneath(target, other) for other in targets if other is not target):
             raise StartError(f"mount path {target} lies beneath another volume's")
@@ -139,7 +171,7 @@ def _mounts(host: Host, box: Box) -> list[str]:
     return options
 
 
-def _mount_path(path: str) -> str:
+def mount_path(path: str) -> str:
     """The path with nothing left to resolve: bubblewrap would follow `..` out of the box while it builds it."""
     clean = posixpath.normpath("/" + path.lstrip("/"))
     if clean == "/" or clean.split("/")[1] in ("proc", "dev", "sys"):
@@ -153,7 +185,7 @@ def _working_dir(host: Host, box: Box) -> list[str]:
     clean = posixpath.normpath("/" + box.working_dir.lstrip("/"))
     top = clean.split("/")[1]
     made_anew = top in WRITABLE or top == "tmp" or top not in (*host.folders, *ABSENT, *dict(host.links))
-    in_scratch = any(_beneath(clean, _mount_path(path)) for _, path in box.scratch)
+    in_scratch = any(_beneath(clean, mount_path(path)) for _, path in box.scratch)
     if made_anew and not in_scratch:
         return ["--dir", clean, "--chdir", clean]
     return ["--chdir", clean if in_scratch or host.shows(clean) else "/"]

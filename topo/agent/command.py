@@ -13,12 +13,14 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from topo.agent.bubblewrap import Box, Host, box_argv, exec_argv
 from topo.agent.logs import ContainerLog, tail
-from topo.agent.workload import Exit, StartError
+from topo.agent.workload import Exit, Hear, StartError
 
 _CHUNK = 64 * 1024
+_LOOK_AGAIN_S = 0.01
 
 
 class Command:
@@ -32,6 +34,7 @@ class Command:
         self._host = host
         self._environment = dict(box.environment)
         self._log = log
+        self._hearing: list[Hear] = []
         self._open_pipes: dict[int, Callable[[bytes], None]] = {}
         self._status = b""
         self._pid = 0  # of the command itself, once bubblewrap has told it
@@ -46,7 +49,7 @@ class Command:
         try:
             self._process = subprocess.Popen(  # in this thread, which is the parent that it dies with
                 box_argv(self._host, box, status_writer),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if box.stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=[status_writer],
@@ -58,6 +61,8 @@ class Command:
             raise StartError(str(error)) from error
         finally:
             os.close(status_writer)
+        if self._process.stdin is not None:
+            os.set_blocking(self._process.stdin.fileno(), False)
         self._pidfd = os.pidfd_open(self._process.pid)
         self._loop.add_reader(self._pidfd, self._ended)
         self._read(status, self._status_came)
@@ -65,6 +70,36 @@ class Command:
             pipe = getattr(self._process, name)
             self._read(os.dup(pipe.fileno()), self._logger(name))
             pipe.close()
+
+    @property
+    def pid(self) -> int:
+        """Of the command, in the agent's namespace; 0 before it is known."""
+        return self._pid
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return self._environment
+
+    async def beside(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs `argv` in the command's box. Raises StartError where that is no more."""
+        await self._boxed()
+        if not self._pid or self.exited.done():
+            raise StartError("the container has ended")
+        return exec_argv(self._host, self._pid, argv)
+
+    def listen(self, hear: Hear) -> Callable[[], None]:
+        self._hearing.append(hear)
+        return lambda: self._hearing.remove(hear)
+
+    def write(self, data: bytes) -> None:
+        stdin = self._process.stdin
+        if stdin is None or stdin.closed:
+            return
+        if data:
+            with suppress(BlockingIOError, BrokenPipeError):  # who does not read misses it
+                os.write(stdin.fileno(), data)
+        else:
+            stdin.close()
 
     async def started(self) -> None:
         """Return when the command is in its box, and so dies with the agent. Raises StartError where it never was."""
@@ -90,10 +125,18 @@ class Command:
     async def execute(self, argv: Sequence[str], timeout_s: float) -> bool:
         """Whether `argv`, run in the command's box beside it, exits with 0 in time."""
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._pid_known.wait(), timeout_s)
+            await asyncio.wait_for(self._boxed(), timeout_s)
         if not self._pid or self.exited.done():
             return False
         return await run_quietly(exec_argv(self._host, self._pid, argv), self._environment, timeout_s)
+
+    async def _boxed(self) -> None:
+        """Return when the command's box is whole: bubblewrap tells its PID before it has mounted everything."""
+        await self._pid_known.wait()
+        builder = os.path.realpath(self._host.bwrap)
+        with suppress(OSError):  # it has ended
+            while not self.exited.done() and str(Path(f"/proc/{self._pid}/exe").readlink()) == builder:
+                await asyncio.sleep(_LOOK_AGAIN_S)
 
     def _signal(self, number: signal.Signals) -> None:
         if self.exited.done():
@@ -114,7 +157,12 @@ class Command:
             self._signal(signal.SIGKILL if self._loop.time() >= self._kill_at else signal.SIGTERM)
 
     def _logger(self, stream: str) -> Callable[[bytes], None]:
-        return lambda data: self._log.write(stream, data, time.time())
+        def heard(data: bytes) -> None:
+            self._log.write(stream, data, time.time())
+            for hear in list(self._hearing):
+                hear(stream, data)
+
+        return heard
 
     def _read(self, fd: int, handler: Callable[[bytes], None]) -> None:
         os.set_blocking(fd, False)

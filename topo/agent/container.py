@@ -6,15 +6,18 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from topo.agent import restarts
+from topo.agent import restarts, telling
 from topo.agent.podspec import ContainerSpec, Probe
 from topo.agent.probes import Tally, pause_s
 from topo.agent.restarts import Backoff
 from topo.agent.status import ContainerState, Running, Terminated, Waiting
+from topo.agent.telling import Words
 from topo.agent.workload import StartError, Workload
 
+_LEAST_AFTER_HOOK_S = 2.0  # for the container itself, where its preStop hook used up the grace period
 log = logging.getLogger(__name__)
 
 Start = Callable[[ContainerSpec, int], Awaitable[Workload]]
@@ -30,6 +33,7 @@ class Surroundings:
     changed: Callable[[], None]  # called after every change of `ContainerKeeper.state`
     grace_s: float
     backoff: Backoff
+    tell: Callable[[str, Words], None]  # of a container, to people
 
 
 class ContainerKeeper:
@@ -45,6 +49,12 @@ class ContainerKeeper:
         self._workload: Workload | None = None
         self._stopping = asyncio.Event()
         self._stop_at = float("inf")
+        self._hook: asyncio.Task[None] | None = None
+
+    @property
+    def workload(self) -> Workload | None:
+        """What runs in it now."""
+        return self._workload
 
     async def run(self) -> None:
         """Return when the container will not run again."""
@@ -59,10 +69,26 @@ class ContainerKeeper:
 
     def stop(self, grace_s: float) -> None:
         """End it for good; again with a shorter grace period to hurry."""
+        if not self._stopping.is_set() and isinstance(self.state.state, Running):
+            self._around.tell(self.container.name, telling.killing(self.container.name))
         self._stopping.set()
         self._stop_at = min(self._stop_at, time.monotonic() + grace_s)
         if self._workload:
-            self._workload.stop(grace_s)
+            self._end(self._workload, grace_s)
+
+    def _end(self, workload: Workload, grace_s: float) -> None:
+        """Stop what runs; first it is told by its preStop hook, within the same grace period."""
+        if self.container.pre_stop is None or grace_s <= 0 or self._hook:
+            workload.stop(grace_s)
+        else:
+            self._hook = asyncio.create_task(self._say_goodbye(self.container.pre_stop, workload, grace_s))
+
+    async def _say_goodbye(self, hook: Probe, workload: Workload, grace_s: float) -> None:
+        began = time.monotonic()
+        with suppress(asyncio.TimeoutError):
+            if not await asyncio.wait_for(self._around.ask(hook, self.container, workload), grace_s):
+                self._around.tell(self.container.name, telling.hook_failed("PreStop", self.container.name))
+        workload.stop(max(grace_s - (time.monotonic() - began), _LEAST_AFTER_HOOK_S))
 
     async def _run_once(self) -> Terminated:
         began = time.time()
@@ -73,7 +99,7 @@ class ContainerKeeper:
         self._workload = workload
         if self._stopping.is_set():
             workload.stop(max(0.0, self._stop_at - time.monotonic()))
-        elif not workload.exited.done():
+        elif not workload.exited.done() and await self._greet(workload):
             self._set(state=Running(time.time()), kind=workload.kind)
         else:
             self.state = replace(self.state, kind=workload.kind)
@@ -82,8 +108,17 @@ class ContainerKeeper:
             ended = await workload.exited
         finally:
             probing.cancel()
-            self._workload = None
+            self._workload = self._hook = None
         return Terminated(ended.code, ended.reason, ended.message, began, time.time())
+
+    async def _greet(self, workload: Workload) -> bool:
+        """Do what the postStart hook asks; a container whose hook fails is killed."""
+        hook = self.container.post_start
+        if hook is None or await self._around.ask(hook, self.container, workload):
+            return True
+        self._around.tell(self.container.name, telling.hook_failed("PostStart", self.container.name))
+        workload.stop(0)
+        return False
 
     async def _pause(self, ended: Terminated) -> None:
         self._backoff = self._backoff.after(ended.finished_at - ended.started_at)
@@ -152,10 +187,13 @@ class ContainerKeeper:
 
     def _unhealthy(self, workload: Workload, kind: str) -> None:
         log.info("container %s failed its %s probe and is restarted", self.container.name, kind)
-        workload.stop(self._around.grace_s)
+        self._around.tell(self.container.name, telling.unhealthy(kind, self.container.name))
+        self._end(workload, self._around.grace_s)
 
     def _set(self, **changes: object) -> None:
         before = self.state
         self.state = replace(self.state, **changes)  # type: ignore[arg-type]
         if self.state != before:
             self._around.changed()
+            for words in telling.words_of(self.container.name, before, self.state):
+                self._around.tell(self.container.name, words)

@@ -6,18 +6,24 @@ from dataclasses import dataclass, field
 
 import h11
 
-from topo.agent.answers import Identity, Question, body
+from topo.agent.answers import Identity, Question, answer
 
 
 @dataclass
 class Conversation:
-    """One connection: requests are read whole, bodies are thrown away, each is answered with 200 and JSON."""
+    """One connection: requests are read whole, bodies are thrown away, each is answered with 200."""
 
     who: Identity
     client: tuple[str, int]
-    port: int
+    local: tuple[str, int]
+    leaving: bool = False  # the next answer is the last
     _http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER))
     _request: h11.Request | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is on its way."""
+        return self._http.their_state is h11.IDLE
 
     def receive(self, data: bytes) -> tuple[bytes, bool]:
         """What to send in answer to `data` (empty at the end of the stream), and whether to close then."""
@@ -50,12 +56,13 @@ class Conversation:
     def _answer(self, request: h11.Request) -> bytes:
         host = next((value for name, value in request.headers if name == b"host"), b"")
         method, path = request.method.decode("latin-1"), request.target.decode("latin-1")
-        asked = Question(*self.client, self.port, method, path, host.decode("latin-1"))
-        content = body(self.who, asked)
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+        told = answer(self.who, Question(self.client, self.local, method, path, host.decode("latin-1")))
+        headers = [("Content-Type", told.content_type), ("Content-Length", str(len(told.content)))]
+        if self.leaving:
+            headers.append(("Connection", "close"))
         parts = [self._http.send(h11.Response(status_code=200, headers=headers, reason=b"OK"))]
         if method != "HEAD":
-            parts.append(self._http.send(h11.Data(data=content)))
+            parts.append(self._http.send(h11.Data(data=told.content)))
         parts.append(self._http.send(h11.EndOfMessage()))
         return b"".join(part or b"" for part in parts)
 

@@ -39,10 +39,18 @@ def references(container: ContainerSpec) -> frozenset[tuple[str, str]]:
 
 
 def variables(
-    container: ContainerSpec, fields: Mapping[str, str], referred: Referred, *, hostname: str
+    container: ContainerSpec,
+    fields: Mapping[str, str],
+    referred: Referred,
+    *,
+    hostname: str,
+    services: Mapping[str, str],
 ) -> dict[str, str]:
-    """The environment; `fields` answers fieldRef. Raises PodwireError for a reference that leads nowhere."""
-    result = {"PATH": CONTAINER_PATH, "HOME": "/root", "HOSTNAME": hostname}
+    """The environment; `fields` answers fieldRef, and what tells of `services` gives way to the container's own.
+
+    Raises PodwireError for a reference that leads nowhere.
+    """
+    result = {"PATH": CONTAINER_PATH, "HOME": "/root", "HOSTNAME": hostname, **services}
     for entry in container.env_from:
         data = _data(entry, referred)
         result.update(

@@ -11,22 +11,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from k8sshim.errors import BadInput, PodwireError
-from topo.agent.bubblewrap import DEVICES, Host
+from topo.agent.bubblewrap import ABSENT, DEVICES, WRITABLE, Host
 from topo.agent.environment import CONTAINER_PATH
 
 _OWN_OF_A_PROCESS = ("self", "thread-self", "net", "mounts")  # links in /proc that lead into one's own process
 _VAR_PARENTS = ("cache", "lib", "log", "spool")
 _SECRETS = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/ssl/private", "/etc/ssh")
+OWN_FILES = ("hostname", "hosts", "resolv.conf")  # of every pod's /etc
 _MS_RDONLY, _MS_REMOUNT, _MS_BIND = 1, 32, 4096
 # What an unprivileged mount must keep when it is mounted anew: statvfs' flags are the kernel's mount flags here.
 _KEPT_FLAGS = os.ST_NOSUID | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME | os.ST_RELATIME
 
 
-def look(hide: Sequence[Path], run: Path) -> Host:
-    """The host as boxes see it. Raises BadInput for a folder to hide that is not there."""
+def look(hide: Sequence[Path], run: Path, show: Sequence[Path] = ()) -> Host:
+    """The host as boxes see it. Raises BadInput for a folder to hide or to show that is not there."""
     top = sorted(Path("/").iterdir())
     secrets = [Path(path) for path in _SECRETS if Path(path).exists()]
-    folders_to_hide = [*(_hidden(path) for path in hide), *(str(path) for path in secrets if path.is_dir())]
+    resolved = {name: os.path.realpath(f"/etc/{name}") for name in OWN_FILES}
+    in_place = all(map(_can_be_bound, resolved.values()))
+    own_files = resolved if in_place else {name: f"/etc/{name}" for name in OWN_FILES}
+    folders_to_hide = [*(_folder(path, "--hide") for path in hide), *(str(path) for path in secrets if path.is_dir())]
     return Host(
         folders=tuple(path.name for path in top if path.is_dir() and not path.is_symlink()),
         links=tuple((path.name, str(path.readlink())) for path in top if path.is_symlink()),
@@ -38,6 +42,9 @@ def look(hide: Sequence[Path], run: Path) -> Host:
         nsenter=_program("nsenter"),
         bwrap=_program("bwrap"),
         setpriv=_program("setpriv"),
+        own_files=tuple(own_files.items()),
+        etc=() if in_place else _etc_entries(),
+        shown=tuple(dict.fromkeys(way for path in show for way in (_folder(path, "--show"), str(path.absolute())))),
     )
 
 
@@ -75,14 +82,24 @@ def _resolved_folder(path: str) -> str:
     return os.path.realpath(posixpath.dirname(path))
 
 
-def _hidden(path: Path) -> str:
+def _folder(path: Path, option: str) -> str:
     if not path.is_dir():
-        raise BadInput.of("no such folder", object="--hide", field=str(path))
+        raise BadInput.of("no such folder", object=option, field=str(path))
     return os.path.realpath(path)
 
 
 def _program(name: str) -> str:
     return shutil.which(name, path=CONTAINER_PATH) or f"/usr/bin/{name}"
+
+
+def _can_be_bound(path: str) -> bool:
+    """Whether a box has a file there, or a tmpfs in which one can be made."""
+    top = path.split("/")[1]
+    return top in WRITABLE or (top not in ABSENT and Path(path).is_file())
+
+
+def _etc_entries() -> tuple[str, ...]:
+    return tuple(str(path) for path in sorted(Path("/etc").iterdir()) if path.name not in OWN_FILES and path.exists())
 
 
 def _var_folders() -> tuple[str, ...]:

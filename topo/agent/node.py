@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from k8sshim.errors import BadInput
+from k8sshim.errors import BadInput, PodwireError
 from k8sshim.objects import Raw
+from topo.agent import hostports
+from topo.agent.catalogue import Catalogue
 from topo.agent.entry import NamespaceEntry
+from topo.agent.folders import PodFolders
+from topo.agent.logs import pod_folder
 from topo.agent.network import PodNetworks
 from topo.agent.pod import PodKeeper, PodMachine
 from topo.agent.podspec import PodSpec, parse
+from topo.agent.presence import Presence
 from topo.agent.probing import Prober
 from topo.agent.reporter import Reporter
 from topo.agent.restarts import Backoff
 from topo.agent.runtime import Containers
 from topo.agent.status import Address
+from topo.agent.streams.door import Found
+from topo.agent.usage import Watched
 from topo.agent.wiring import PodWiring, addresses, interface_name, wiring
 from topo.plan import Plan, PlannedNode
-from topo.ports import BridgePort, NamespaceLink
+from topo.ports import BridgePort, NamespaceLink, OwnPorts
 
 log = logging.getLogger(__name__)
+DYING_LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -32,12 +40,17 @@ class Services:
     """What the nodes of one agent share."""
 
     plan: Plan
+    node_ports: tuple[int, int]
     run: Path
     entry: NamespaceEntry
     runtime: Containers
     reporter: Reporter
     networks_of: Callable[[str], PodNetworks]  # placement group's name -> its pods' networks
     backoff: Backoff
+    catalogue: Catalogue
+    presence_of: Callable[[str], Presence]  # node's network namespace -> who looks at its pods
+    health_check_ports: Callable[[], Iterable[int]]
+    steer: Callable[[PlannedNode, frozenset[OwnPorts]], Awaitable[None]]
 
 
 class NodeAgent:
@@ -48,8 +61,25 @@ class NodeAgent:
         self._services = services
         self._networks = services.networks_of(node.bridge.group)
         self._prober = Prober(services.entry, node.namespace)
+        self._presence = services.presence_of(node.namespace)
+        self._steered: frozenset[OwnPorts] = frozenset()
+        self._steering = asyncio.Lock()
         self._keepers: dict[str, PodKeeper] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def steer(self) -> None:
+        """Have the node's own traffic to its node ports and its pods' host ports leave for the bridge."""
+        async with self._steering:
+            services, pods = self._services, [keeper.spec for keeper in self._keepers.values()]
+            addresses = [str(address) for address in self.node.addresses]
+            wanted = hostports.own_ports(addresses, services.node_ports, services.health_check_ports(), pods)
+            if wanted == self._steered:
+                return
+            try:
+                await services.steer(self.node, wanted)
+                self._steered = wanted
+            except PodwireError as error:
+                log.warning("node %s does not reach node ports and host ports of its own: %s", self.node.name, error)
 
     def observe(self, raw: Raw) -> None:
         """A pod of this node appeared or changed."""
@@ -59,9 +89,17 @@ class NodeAgent:
             keeper = self._begin(raw)
         else:
             keeper.api_status = raw.get("status") or {}
+            self._extend(keeper, raw)
         if keeper is not None and metadata.get("deletionTimestamp"):
             grace = metadata.get("deletionGracePeriodSeconds")
             keeper.stop(keeper.spec.grace_s if grace is None else float(grace))
+
+    def _extend(self, keeper: PodKeeper, raw: Raw) -> None:
+        if (raw.get("spec") or {}).get("ephemeralContainers"):
+            try:
+                keeper.extend(parse(raw))
+            except BadInput as error:
+                log.error("%s", error)
 
     def vanish(self, uid: str) -> None:
         """A pod's object is gone: nobody is left to wait for."""
@@ -70,12 +108,39 @@ class NodeAgent:
             keeper.vanished = True
             keeper.stop(0)
 
+    def find(self, uid: str, container: str) -> Found | None:
+        """A container of a pod of this node."""
+        keeper = self._keepers.get(uid)
+        kept = keeper.container(container) if keeper else None
+        if keeper is None or kept is None:
+            return None
+        logs = pod_folder(self._services.run, keeper.spec.key.namespace, keeper.spec.key.name, uid)
+        return Found(keeper.spec, kept, logs, partial(keeper.beside, kept))
+
+    def report_again(self) -> None:
+        """The node was taken for dead: its pods may be said to be not ready."""
+        for keeper in self._keepers.values():
+            self._services.reporter.again(keeper)
+
+    async def die(self) -> None:
+        """Leave all pods as if the node had no power: nobody is told, and nothing of them is left to run."""
+        for keeper in self._keepers.values():
+            keeper.vanished = True
+            keeper.stop(0)
+        while self._keepers:
+            await asyncio.sleep(DYING_LOOK_S)
+
+    def watched(self) -> Iterator[Watched]:
+        """The containers that run here."""
+        for keeper in self._keepers.values():
+            yield from keeper.watched()
+
     def tidy(self) -> None:
         """Every pod that exists has been observed: remove what belongs to others."""
         folder = self._services.run / "pods" / self.node.name
         known = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         for uid in sorted(known - self._keepers.keys()):
-            self._spawn(self._remove_leftover(uid, folder / uid))
+            self._spawn(self._remove_leftover(uid))
 
     def _begin(self, raw: Raw) -> PodKeeper | None:
         try:
@@ -88,6 +153,7 @@ class NodeAgent:
             return None  # its place in the network comes with a later event
         keeper = PodKeeper(spec, raw, self._machine(spec), self._services.reporter.mark)
         self._keepers[spec.uid] = keeper
+        self._spawn(self.steer())
         if terminating:  # only what an earlier agent left of it is to be taken down
             keeper.stop(0)
         self._spawn(self._keep(keeper))
@@ -103,19 +169,21 @@ class NodeAgent:
             prober=self._prober,
             address=Address(addresses(services.plan, spec), tuple(str(one) for one in self.node.addresses)),
             backoff=services.backoff,
+            presence=self._presence,
+            tell=services.reporter.tell,
+            published=partial(services.catalogue.selects, spec.key.namespace, spec.labels),
         )
 
     async def _keep(self, keeper: PodKeeper) -> None:
         await keeper.run()
         await self._services.reporter.remove(keeper)
         self._keepers.pop(keeper.spec.uid, None)
+        await self.steer()
 
-    async def _remove_leftover(self, uid: str, folder: Path) -> None:
+    async def _remove_leftover(self, uid: str) -> None:
         log.info("node %s: removing what is left of pod %s", self.node.name, uid)
         await self._networks.down(self._leftover(uid))
-        for logs in (self._services.run / "logs").glob(f"*_{uid}"):
-            shutil.rmtree(logs, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        PodFolders(self._services.run, self.node.name, uid).remove()
 
     def _leftover(self, uid: str) -> PodWiring:
         peer, plan = interface_name(uid), self._services.plan

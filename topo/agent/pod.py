@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from k8sshim.errors import PodwireError
 from k8sshim.objects import Raw
 from topo.agent import restarts
+from topo.agent.command import Command
 from topo.agent.container import ContainerKeeper, Surroundings
 from topo.agent.network import PodNetworks
 from topo.agent.podspec import ContainerSpec, PodSpec, Probe
+from topo.agent.presence import Presence
 from topo.agent.probing import Prober
 from topo.agent.recovery import parse_time, recover
 from topo.agent.restarts import Backoff
 from topo.agent.runtime import Containers, Placement
 from topo.agent.status import Address, ContainerState, Terminated, Waiting, phase, pod_status
+from topo.agent.telling import Words
+from topo.agent.usage import Watched
 from topo.agent.wiring import PodWiring
 from topo.agent.workload import Workload
 
 log = logging.getLogger(__name__)
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 10.0
+_ENDPOINT_LEAVES_S = 1.5
+_REACHED_WITHIN_S = 5.0
 _PASSING_S = (
     1.0  # a state that lasts no longer is not reported: most pods are written once as they come, never as they go
 )
@@ -40,6 +45,9 @@ class PodMachine:
     prober: Prober
     address: Address
     backoff: Backoff
+    presence: Presence
+    tell: Callable[[PodSpec, str, Words], None]  # of a container, to people
+    published: Callable[[], bool]  # whether Services have the pod as their endpoint
 
 
 class PodKeeper:
@@ -52,6 +60,7 @@ class PodKeeper:
         self.api_status: Raw = status  # as the API last had it
         self.vanished = False  # the API has no such object any more
         self._machine = machine
+        self._where = Placement(machine.address.pod_ips, machine.address.host_ips[0])
         self._mark = changed
         self._late_mark: asyncio.TimerHandle | None = None
         self._started_at = parse_time(status.get("startTime"), now)
@@ -67,25 +76,40 @@ class PodKeeper:
         mains = [self._keeper(c, states[c.name], init=False) for c in spec.containers]
         self._inits, self._mains = inits, mains
         self._tasks: list[asyncio.Task[None]] = []
+        self._ephemeral = [self._debugger(c, states[c.name]) for c in spec.ephemeral]
 
     def status(self, now: float) -> Raw:
         """The status to report."""
-        states = {keeper.container.name: self._told(keeper.state) for keeper in (*self._inits, *self._mains)}
+        every = (*self._inits, *self._mains, *self._ephemeral)
+        states = {keeper.container.name: self._told(keeper.state) for keeper in every}
         address = self._machine.address if self._connected or self._finished else None
         if address is None:
             address = replace(self._machine.address, pod_ips=())
         return pod_status(self.spec, states, address, started_at=self._started_at, now=now, previous=self.api_status)
 
     def stop(self, grace_s: float) -> None:
-        """End the pod; again with a shorter grace period to hurry."""
+        """End the pod; again with a shorter grace period to hurry.
+
+        Of a pod behind a Service the endpoint leaves first: its containers hear of the end when every switch has had
+        time to forget it.
+        """
         self._stopping.set()
-        for keeper in (*self._inits, *self._mains):
+        lead_s = min(_ENDPOINT_LEAVES_S, grace_s / 2) if self._connected and self._machine.published() else 0.0
+        if lead_s:
+            asyncio.get_running_loop().call_later(lead_s, self._stop_containers, grace_s - lead_s)
+        else:
+            self._stop_containers(grace_s)
+
+    def _stop_containers(self, grace_s: float) -> None:
+        for keeper in (*self._inits, *self._mains, *self._ephemeral):
             keeper.stop(grace_s)
 
     async def run(self) -> None:
         """Return when the pod was stopped and nothing of it is left on this node."""
         if not self._finished and not self._stopping.is_set():
             await self._live()
+        if self._connected and self._machine.wiring:
+            await self._machine.presence.silent(self.spec.namespace)
         if not self._stopping.is_set():
             if not self._finished:  # whoever finished a pod before this agent came has said how
                 self._finished = True
@@ -94,28 +118,28 @@ class PodKeeper:
             await self._stopping.wait()
         await self._disconnect()
         self._passing_over()
-        await asyncio.get_running_loop().run_in_executor(None, self._forget)
+        await self._machine.runtime.forget(self.spec)
 
     async def _live(self) -> None:
         self._changed()
         if not await self._connect():
             return
         if await self._initialise():
+            self._tasks.extend(asyncio.create_task(keeper.run()) for keeper in self._ephemeral)
             await asyncio.gather(*(keeper.run() for keeper in self._mains))
-        for keeper in self._inits:  # sidecars outlive the containers they serve
+        for keeper in (*self._inits, *self._ephemeral):  # sidecars outlive the containers they serve
             keeper.stop(self.spec.grace_s)
         await asyncio.gather(*self._tasks)
 
     async def _connect(self) -> bool:
         """Whether the pod came onto the network before it was stopped."""
-        self._machine.runtime.folder(self.spec).mkdir(
-            parents=True, exist_ok=True
-        )  # what is to be removed after a crash
+        self._machine.runtime.prepare(self.spec, self._where)
         pause_s = _FIRST_RETRY_S
         while not self._stopping.is_set():
             try:
                 if self._machine.wiring:
                     await self._machine.networks.up(self._machine.wiring)
+                    await self._reached()
                 self._connected, self._problem = True, ""
                 return True
             except PodwireError as error:
@@ -125,6 +149,11 @@ class PodKeeper:
             await self._stopped_within(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_RETRY_S)
         return False
+
+    async def _reached(self) -> None:
+        """Return when the network delivers to the pod, so that none of its containers starts, or is ready, before."""
+        if not await self._machine.presence.reached(self._where.pod_ips[0], _REACHED_WITHIN_S):
+            raise PodwireError("the node bridge does not deliver to the pod yet")
 
     async def _initialise(self) -> bool:
         """Whether the init containers did their part."""
@@ -151,10 +180,6 @@ class PodKeeper:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_RETRY_S)
 
-    def _forget(self) -> None:
-        shutil.rmtree(self._machine.runtime.folder(self.spec), ignore_errors=True)
-        shutil.rmtree(self._machine.runtime.logs(self.spec), ignore_errors=True)
-
     def _changed(self) -> None:
         """Report the state: at once while the pod runs, and where it comes or goes only if that takes a while."""
         if self._connected and not self._stopping.is_set():
@@ -180,20 +205,58 @@ class PodKeeper:
             return replace(state, state=replace(state.state, message=self._problem))
         return state
 
-    def _keeper(self, container: ContainerSpec, state: ContainerState, *, init: bool) -> ContainerKeeper:
+    def _keeper(
+        self, container: ContainerSpec, state: ContainerState, *, init: bool, policy: str = ""
+    ) -> ContainerKeeper:
         completes = init and not container.sidecar
-        where = Placement(self._machine.address.pod_ips, self._machine.address.host_ips[0])
-        policy = restarts.policy_of(self.spec.restart_policy, init=init, sidecar=container.sidecar)
+        policy = policy or restarts.policy_of(self.spec.restart_policy, init=init, sidecar=container.sidecar)
 
         async def start(container: ContainerSpec, count: int) -> Workload:
             async with self._starting:
-                return await self._machine.runtime.start(self.spec, container, where, count, completes=completes)
+                return await self._machine.runtime.start(self.spec, container, self._where, count, completes=completes)
 
         def ask(probe: Probe, container: ContainerSpec, workload: Workload) -> Awaitable[bool]:
-            return self._machine.prober.ask(probe, container, where.pod_ips[0], workload)
+            return self._machine.prober.ask(probe, container, self._where.pod_ips[0], workload)
 
-        around = Surroundings(start, ask, self._changed, self.spec.grace_s, self._machine.backoff)
+        def tell(name: str, words: Words) -> None:
+            self._machine.tell(self.spec, name, words)
+
+        around = Surroundings(start, ask, self._changed, self.spec.grace_s, self._machine.backoff, tell)
         return ContainerKeeper(container, state, policy, around)
+
+    def extend(self, spec: PodSpec) -> None:
+        """Start the ephemeral containers that have been added to the pod."""
+        known = {keeper.container.name for keeper in self._ephemeral}
+        added = [container for container in spec.ephemeral if container.name not in known]
+        if not added or self._stopping.is_set() or not self._connected:
+            return
+        self.spec = replace(self.spec, ephemeral=spec.ephemeral)
+        for container in added:
+            keeper = self._debugger(container, ContainerState(Waiting("ContainerCreating")))
+            self._ephemeral.append(keeper)
+            self._tasks.append(asyncio.create_task(keeper.run()))
+
+    def _debugger(self, container: ContainerSpec, state: ContainerState) -> ContainerKeeper:
+        """Who keeps an ephemeral container: it runs once."""
+        return self._keeper(container, state, init=False, policy="Never")
+
+    def container(self, name: str) -> ContainerKeeper | None:
+        """The keeper of the container of that name; of the first one for ""."""
+        keepers = (*self._mains, *self._inits, *self._ephemeral)
+        return next((keeper for keeper in keepers if name in ("", keeper.container.name)), None)
+
+    def watched(self) -> Iterator[Watched]:
+        """The containers that run, for those who measure them."""
+        for keeper in (*self._inits, *self._mains, *self._ephemeral):
+            if keeper.workload is not None:
+                pid = keeper.workload.pid if isinstance(keeper.workload, Command) else 0
+                yield Watched(self.spec.key.namespace, self.spec.key.name, self.spec.node, keeper.container.name, pid)
+
+    async def beside(self, keeper: ContainerKeeper, argv: Sequence[str]) -> tuple[Sequence[str], Mapping[str, str]]:
+        """The command line, and its environment, that runs `argv` beside a container. Raises StartError."""
+        if isinstance(keeper.workload, Command):
+            return await keeper.workload.beside(argv), keeper.workload.environment
+        return await self._machine.runtime.beside(self.spec, keeper.container, self._where, argv)
 
     @property
     def phase(self) -> str:

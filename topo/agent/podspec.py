@@ -7,10 +7,13 @@ those of the API reference, because the API server need not have filled them in.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from k8sshim.errors import BadInput
-from k8sshim.objects import POD_NETWORK_ANNOTATION, ContainerPort, Key, PodNetwork, Raw
+from k8sshim.objects import POD_NETWORK_ANNOTATION, ContainerPort, Key, Labels, PodNetwork, Raw, labels_of
+from topo.agent import names, volumes
+from topo.agent.names import PodNames
+from topo.agent.volumes import Mount, Part
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")  # names become parts of paths
 DEFAULT_GRACE_S = 30.0
@@ -20,7 +23,7 @@ DEFAULT_GRACE_S = 30.0
 class Probe:
     """A probe. `port` is a number or a port's name."""
 
-    kind: str  # "http", "tcp", "grpc" or "exec"
+    kind: str  # "http", "tcp", "grpc" or "exec"; of a hook also "sleep"
     port: int | str = 0
     host: str = ""  # "" is the pod's own address
     path: str = "/"
@@ -63,6 +66,10 @@ class ContainerSpec:
     startup: Probe | None
     scratch: tuple[tuple[str, str], ...]  # emptyDir mounts: the volume's name and the path
     sidecar: bool  # an init container that stays (restartPolicy: Always)
+    mounts: tuple[Mount, ...] = ()  # of volumes whose content the API gives
+    post_start: Probe | None = None
+    pre_stop: Probe | None = None
+    stdin: bool = False  # its command's standard input stays open, for those who attach
 
     @property
     def probes(self) -> tuple[Probe, ...]:
@@ -76,7 +83,8 @@ class PodSpec:
     key: Key
     uid: str
     node: str
-    hostname: str
+    labels: Labels
+    names: PodNames
     network: PodNetwork | None
     host_network: bool
     restart_policy: str
@@ -84,6 +92,11 @@ class PodSpec:
     init_containers: tuple[ContainerSpec, ...]
     containers: tuple[ContainerSpec, ...]
     field_values: tuple[tuple[str, str], ...]  # what fieldRef may ask of metadata and spec
+    service_account: str
+    automount: bool | None  # automountServiceAccountToken; None: as the ServiceAccount says
+    service_links: bool
+    ephemeral: tuple[ContainerSpec, ...] = ()  # added to the pod as it runs, for debugging
+    volumes: tuple[tuple[str, tuple[Part, ...]], ...] = ()  # those whose content the API gives
 
     @property
     def namespace(self) -> str:
@@ -103,20 +116,22 @@ def parse(raw: Raw) -> PodSpec:
     empty_dirs = {v["name"] for v in spec.get("volumes") or () if "emptyDir" in v}
     inits = tuple(_container(c, empty_dirs) for c in spec.get("initContainers") or ())
     containers = tuple(_container(c, empty_dirs) for c in spec.get("containers") or ())
+    ephemeral = tuple(_container(c, empty_dirs) for c in spec.get("ephemeralContainers") or ())
     for field, name in [
         ("metadata.uid", metadata["uid"]),
         ("metadata.name", key.name),
         ("metadata.namespace", key.namespace),
     ]:
         _check_name(key, field, name)
-    for container in (*inits, *containers):
+    for container in (*inits, *containers, *ephemeral):
         _check_name(key, "container name", container.name)
     grace = spec.get("terminationGracePeriodSeconds")
     return PodSpec(
         key=key,
         uid=metadata["uid"],
         node=spec.get("nodeName") or "",
-        hostname=(spec.get("hostname") or key.name)[:63],
+        labels=labels_of(metadata.get("labels")),
+        names=names.parse(key.name, spec),
         network=PodNetwork.claimed(annotation),
         host_network=bool(spec.get("hostNetwork")),
         restart_policy=spec.get("restartPolicy") or "Always",
@@ -124,7 +139,17 @@ def parse(raw: Raw) -> PodSpec:
         init_containers=inits,
         containers=containers,
         field_values=_field_values(raw),
+        service_account=_service_account_of(spec),
+        automount=spec.get("automountServiceAccountToken"),
+        service_links=spec.get("enableServiceLinks") is not False,
+        ephemeral=ephemeral,
+        volumes=tuple(volumes.parse(spec.get("volumes") or ()).items()),
     )
+
+
+def _service_account_of(spec: Raw) -> str:
+    """The name of the ServiceAccount that a pod runs as."""
+    return spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
 
 
 def _check_name(key: Key, field: str, name: str) -> None:
@@ -139,7 +164,7 @@ def _field_values(raw: Raw) -> tuple[tuple[str, str], ...]:
         "metadata.namespace": metadata.get("namespace") or "",
         "metadata.uid": metadata["uid"],
         "spec.nodeName": spec.get("nodeName") or "",
-        "spec.serviceAccountName": spec.get("serviceAccountName") or "default",
+        "spec.serviceAccountName": _service_account_of(spec),
     }
     for part in ("labels", "annotations"):
         values.update({f"metadata.{part}['{name}']": value for name, value in (metadata.get(part) or {}).items()})
@@ -156,7 +181,13 @@ def _container(raw: Raw, empty_dirs: set[str]) -> ContainerSpec:
         env=tuple(_env_var(entry) for entry in raw.get("env") or ()),
         env_from=tuple(_env_from(entry) for entry in raw.get("envFrom") or ()),
         ports=tuple(
-            ContainerPort(port.get("name") or "", int(port["containerPort"]), port.get("protocol") or "TCP")
+            ContainerPort(
+                port.get("name") or "",
+                int(port["containerPort"]),
+                port.get("protocol") or "TCP",
+                int(port.get("hostPort") or 0),
+                port.get("hostIP") or "",
+            )
             for port in raw.get("ports") or ()
         ),
         liveness=_probe(raw.get("livenessProbe")),
@@ -168,6 +199,14 @@ def _container(raw: Raw, empty_dirs: set[str]) -> ContainerSpec:
             if mount["name"] in empty_dirs
         ),
         sidecar=raw.get("restartPolicy") == "Always",
+        mounts=tuple(
+            Mount(mount["name"], mount["mountPath"], mount.get("subPath") or "")
+            for mount in raw.get("volumeMounts") or ()
+            if mount["name"] not in empty_dirs
+        ),
+        post_start=_hook(raw, "postStart"),
+        pre_stop=_hook(raw, "preStop"),
+        stdin=bool(raw.get("stdin")),
     )
 
 
@@ -216,4 +255,14 @@ def _probe(raw: Raw | None) -> Probe | None:
     )
 
 
+def _hook(raw: Raw, name: str) -> Probe | None:
+    """What is to be done after a container's start, or before its end: asked as a probe is, and given more time."""
+    given = (raw.get("lifecycle") or {}).get(name)
+    if given and "sleep" in given:
+        return Probe("sleep", timeout_s=float(given["sleep"].get("seconds") or 0))
+    action = _probe(given)
+    return replace(action, timeout_s=_HOOK_S) if action else None
+
+
+_HOOK_S = 3600.0  # the grace period ends it sooner
 _PROBE_FIELDS = {"http": "httpGet", "tcp": "tcpSocket", "grpc": "grpc", "exec": "exec"}

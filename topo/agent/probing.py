@@ -30,6 +30,9 @@ class Prober:
 
     async def ask(self, probe: Probe, container: ContainerSpec, address: str, workload: Workload) -> bool:
         """Whether the probe succeeds, within its timeout."""
+        if probe.kind == "sleep":
+            await asyncio.sleep(probe.timeout_s)
+            return True
         if probe.kind == "exec":
             return await workload.execute(probe.command, probe.timeout_s)
         port = port_number(probe, container)

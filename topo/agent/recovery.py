@@ -20,11 +20,22 @@ def recover(spec: PodSpec, status: Raw, now: float) -> dict[str, ContainerState]
     """The states to begin with: of a pod that nobody ran yet, all waiting."""
     reported = {
         entry["name"]: entry
-        for part in ("initContainerStatuses", "containerStatuses")
+        for part in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
         for entry in status.get(part) or ()
     }
     inits = {c.name: _recovered(spec, c, reported.get(c.name), now, init=True) for c in spec.init_containers}
-    return inits | {c.name: _recovered(spec, c, reported.get(c.name), now, init=False) for c in spec.containers}
+    mains = {c.name: _recovered(spec, c, reported.get(c.name), now, init=False) for c in spec.containers}
+    return inits | mains | {c.name: _ephemeral(reported.get(c.name), now) for c in spec.ephemeral}
+
+
+def _ephemeral(entry: Raw | None, now: float) -> ContainerState:
+    """An ephemeral container runs once: one that was begun has ended with the agent that ran it."""
+    state = (entry or {}).get("state") or {}
+    if "running" in state:
+        started = parse_time(state["running"].get("startedAt"), now)
+        return ContainerState(Terminated(137, "Error", LOST, started, now))
+    ended = _terminated(state.get("terminated"), now)
+    return ContainerState(ended or Waiting("ContainerCreating"))
 
 
 def parse_time(text: str | None, default: float) -> float:

@@ -11,13 +11,16 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
 
-from k8sshim.client import PODS, Absent, Resource
+from k8sshim.client import EVENTS, PODS, Absent, Resource
+from k8sshim.client.recorder import Recorder, Told
 from k8sshim.errors import BadInput, Conflict, PodwireError
 from k8sshim.objects import Key, Raw
 from topo.agent.podspec import PodSpec
+from topo.agent.telling import Words
 
 log = logging.getLogger(__name__)
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.1, 2.0
@@ -59,6 +62,7 @@ class Reporter:
         self._marked: dict[str, Reported] = {}  # uid -> pod, oldest mark first
         self._written: dict[str, Raw] = {}
         self._busy: set[str] = set()
+        self._recorder = Recorder("kubelet", time.time)
         self._wakeup = asyncio.Condition()
         self._wakeups: set[asyncio.Task[None]] = set()
 
@@ -68,6 +72,11 @@ class Reporter:
         task = asyncio.ensure_future(self._notify())
         self._wakeups.add(task)
         task.add_done_callback(self._wakeups.discard)
+
+    def again(self, pod: Reported) -> None:
+        """Somebody else may have written the pod's status meanwhile. Call in the event loop's thread."""
+        self._written.pop(pod.spec.uid, None)
+        self.mark(pod)
 
     async def run(self) -> None:
         """Write for ever."""
@@ -80,6 +89,20 @@ class Reporter:
         if not pod.vanished:
             await self.insist(partial(self._delete, pod), f"deleting pod {pod.spec.key}")
         self._written.pop(uid, None)
+
+    def tell(self, pod: PodSpec, container: str, words: Words) -> None:
+        """Tell people of a container, if there is time for it. Call in the event loop's thread."""
+        kind, reason, message = words
+        metadata = {"name": pod.key.name, "namespace": pod.key.namespace, "uid": pod.uid}
+        about = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+        path = f"spec.containers{{{container}}}"
+        event = self._recorder.event(Told(about, reason, message, kind, path), pod.node)
+        if event is not None:
+            asyncio.get_running_loop().run_in_executor(self._executor, self._create_event, event)
+
+    def _create_event(self, event: Raw) -> None:
+        with suppress(PodwireError):  # the namespace may be gone, and the server away
+            self._api.create(EVENTS, event)
 
     async def insist(self, act: Callable[[], T], what: str) -> T | None:
         """What `act` returns in another thread; tried again while the server is away. None where it was refused."""

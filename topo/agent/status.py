@@ -113,6 +113,8 @@ def pod_status(
         result["initContainerStatuses"] = [
             container_status(spec, c, states[c.name], init=True) for c in spec.init_containers
         ]
+    if spec.ephemeral:
+        result["ephemeralContainerStatuses"] = [container_status(spec, c, states[c.name]) for c in spec.ephemeral]
     if address:
         result["hostIP"] = address.host_ips[0]
         result["hostIPs"] = [{"ip": one} for one in address.host_ips]

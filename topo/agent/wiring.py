@@ -35,17 +35,17 @@ def wiring(plan: Plan, spec: PodSpec) -> PodWiring:
     if spec.network is None:
         raise ValueError(f"pod {spec.key} has no place in the network")
     node = plan.node(spec.node)
-    lengths = {cidr.version: cidr.prefixlen for cidr in node.pod_cidrs}
     peer = interface_name(spec.uid)
     link = NamespaceLink(
         namespace=spec.namespace,
         interface="eth0",
         mac=spec.network.mac,
-        addresses=tuple(f"{one}/{lengths[ipaddress.ip_address(one).version]}" for one in spec.network.addresses),
+        addresses=tuple(f"{one}/{ipaddress.ip_address(one).max_prefixlen}" for one in spec.network.addresses),
         gateways=tuple(str(gateway) for gateway in node.pod_gateways),
-        mtu=plan.spec.mtu,
+        mtu=plan.spec.pod_mtu,
         peer=peer,
         peer_namespace=plan.group_of[node.bridge.name].namespace,
+        offload=plan.spec.offload,
     )
     return PodWiring(link, BridgePort(node.bridge.name, peer, spec.network.port))
 

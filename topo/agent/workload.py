@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,9 @@ class Exit:
         return "Completed" if self.code == 0 else "Error"
 
 
+Hear = Callable[[str, bytes], None]  # stdout or stderr, and what it said
+
+
 class Workload(Protocol):
     """A started container."""
 
@@ -37,3 +40,9 @@ class Workload(Protocol):
 
     async def execute(self, argv: Sequence[str], timeout_s: float) -> bool:
         """Whether a command run inside it succeeds in time."""
+
+    def listen(self, hear: Hear) -> Callable[[], None]:
+        """Have `hear` called with all output from now on; call what comes back to end that."""
+
+    def write(self, data: bytes) -> None:
+        """Give it standard input; nothing means that no more comes."""

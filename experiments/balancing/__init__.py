@@ -1,0 +1,1 @@
+"""The experiment `load-balancing`: who answers how often, and what moves when an endpoint leaves."""

@@ -1,0 +1,1 @@
+"""Pictures of a cluster's fabric."""

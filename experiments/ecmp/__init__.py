@@ -1,0 +1,1 @@
+"""The experiment `ecmp`: how connections spread over ways of equal length, few of them and many."""

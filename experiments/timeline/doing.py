@@ -1,0 +1,110 @@
+"""Does the steps of a case, each in its time, and what undoes them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from experiments import awaiting
+from experiments.inside import Sandbox
+from experiments.timeline.parameters import Case, Step, Timeline
+from k8sshim.client import PODS, Client
+from k8sshim.errors import PodwireError
+from k8sshim.objects import Key, Pod, Raw
+from lab.faults.injecting import Injected, inject
+from lab.state import Lab
+from lab.waiting import wait_until
+
+NEWCOMER_S = 30.0
+
+
+@dataclass
+class Story:
+    """What happened in one repetition of a case, by the machine's monotonic clock."""
+
+    began_s: float
+    events: list[tuple[str, float]] = field(default_factory=list)  # names and times, in their order
+    newcomers: dict[str, float | None] = field(default_factory=dict)  # seconds until each answered; None: never
+
+
+class Script:
+    """The steps of one repetition."""
+
+    def __init__(self, lab: Lab, given: Timeline, places: tuple[str, str], began_s: float) -> None:
+        """`places`: the client's network namespace, and the node that new pods come to."""
+        netns, node = places
+        self._lab, self._given = lab, given
+        self._client, self._sandbox = Client(lab.kubeconfig), Sandbox(lab.pid)
+        self._story = Story(began_s)
+        self._standing: dict[int, Injected] = {}
+        self._waiting: dict[str, Future[float | None]] = {}
+        self._netns, self._node = netns, node
+
+    def play(self, case: Case) -> Story:
+        """Every step in its time, to the case's end. Raises BadInput, PodwireError."""
+        due: list[tuple[float, int, Callable[[], None]]] = []
+        with ThreadPoolExecutor(len(case.steps)) as pool:
+            for place, step in enumerate(case.steps):
+                due.append((step.at_s, place, partial(self._begin, step, place, pool)))
+                if step.for_s:
+                    due.append((step.ends_s, place, partial(self._end, place)))
+            for at_s, _, act in sorted(due, key=lambda one: one[:2]):
+                self._sleep_until(at_s)
+                act()
+            self._sleep_until(case.seconds)
+            self._story.newcomers = {name: one.result() for name, one in self._waiting.items()}
+        for name in self._waiting:
+            with suppress(PodwireError):
+                self._client.delete(PODS, self._key(name), grace_period_s=0)
+        return self._story
+
+    def _sleep_until(self, at_s: float) -> None:
+        time.sleep(max(0.0, self._story.began_s + at_s - time.monotonic()))
+
+    def _begin(self, step: Step, place: int, pool: ThreadPoolExecutor) -> None:
+        if step.fault:
+            self._standing[place] = done = inject(self._lab, step.fault)
+            self._story.events.append((str(done.fault), done.began_s))
+            return
+        began_s = time.monotonic()
+        self._story.events.append((step.name, began_s))
+        self._client.create(PODS, self._stand_in(step.newcomer))
+        self._waiting[step.newcomer] = pool.submit(self._answers_after, step.newcomer, began_s)
+
+    def _end(self, place: int) -> None:
+        if done := self._standing[place].undo():
+            self._story.events.append((str(done.fault), done.began_s))
+
+    def _key(self, name: str) -> Key:
+        return Key(self._given.client.namespace, name)
+
+    def _stand_in(self, name: str) -> Raw:
+        container = {"name": "name", "image": "podwire/name", "ports": [{"containerPort": self._given.port}]}
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": self._given.client.namespace},
+            "spec": {"nodeSelector": {"kubernetes.io/hostname": self._node}, "containers": [container]},
+        }
+
+    def _answers_after(self, name: str, began_s: float) -> float | None:
+        """Seconds until a new pod answers a connection; None where it does not in time."""
+        addresses: list[str] = []
+
+        def has_address() -> bool:
+            with suppress(PodwireError):
+                raw = self._client.get(PODS, self._key(name))
+                addresses.extend([found] if raw and (found := Pod.parse(raw).ip) else [])
+            return bool(addresses)
+
+        if not wait_until(has_address, NEWCOMER_S):
+            return None
+        argv = [sys.executable, "-m", awaiting.__name__, self._netns, str(NEWCOMER_S), ""]
+        told = self._sandbox.must([*argv, f"{addresses[0]}:{self._given.port}"], timeout_s=NEWCOMER_S + 5)
+        last = told.split()[-1]
+        return None if last == "timeout" else float(last) - began_s

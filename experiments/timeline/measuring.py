@@ -1,0 +1,160 @@
+"""Does the steps of each case while traffic runs, and keeps what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from experiments import ends, environment
+from experiments.catalogue import Prepared
+from experiments.inside import Sandbox
+from experiments.parse import ToolFailed
+from experiments.planning import Measurer, shuffled
+from experiments.recording import Measured, Taken, recording
+from experiments.results import Labels, Sample, labels
+from experiments.throughput import CROSS_NODE, POD_TO_POD
+from experiments.timeline import parameters, planning, seeing
+from experiments.timeline.doing import Script, Story
+from experiments.timeline.parameters import BEFORE, CONNECTIONS, TCP, UDP, Case, Timeline
+from experiments.timeline.seeing import BIN_S, STREAM_BIN_S
+from experiments.timeline.watching import Ends, Traffic, Watchers
+from experiments.traffic import check_programs
+from k8sshim.client import PODS, Client
+from k8sshim.errors import BadInput, PodwireError
+from k8sshim.objects import Pod, Raw
+from lab.faults.injecting import undone
+from lab.inventory import netns_of
+from lab.state import Lab
+from lab.waiting import wait_until
+from topo.plan import plan as plan_of
+
+__all__ = ["check_programs", "expected", "measure"]
+LEAD_S = 0.8  # for tools to be under way before a case's time begins
+SETTLED_S = 60.0
+_TRIED_S = 0.2
+expected = planning.expected
+
+
+def measure(lab: Lab, prepared: Prepared, measurer: Measurer) -> tuple[Measured, Raw]:
+    """What the readings gave, and what they were taken in. Raises BadInput, PodwireError."""
+    given, plan = parameters.of(prepared.scenario.parameters), plan_of(prepared.cluster)
+    bench = Bench(lab, given)
+    planned = shuffled(given.cases, prepared.scenario.pace.repetitions, prepared.scenario.seed)
+    with recording() as recorder:
+        for number, (repetition, case) in enumerate(planned, 1):
+            measurer.doing(f"{number}/{len(planned)}: {case.name}", case.seconds + planning.BESIDE_S)
+            recorder.take("outage", repetition, of_case(case), partial(bench.take, case, repetition))
+        within = environment.lab(Sandbox(lab.pid), plan, bench.client_netns)
+        return recorder.measured, {**within, "timelines": bench.timelines}
+
+
+def of_case(case: Case) -> Labels:
+    return labels(path=POD_TO_POD, locality=CROSS_NODE, case=case.name)
+
+
+class Bench:
+    """Does cases in one lab."""
+
+    def __init__(self, lab: Lab, given: Timeline) -> None:
+        self.timelines: dict[str, list[dict[str, Any]]] = {}
+        self._lab, self._given = lab, given
+        self._client, self._sandbox = Client(lab.kubeconfig), Sandbox(lab.pid)
+        self._sender = ends.pod(self._client, given.client)
+        self.client_netns = netns_of(self._sender)
+        self._places = (self.client_netns, str(ends.pod(self._client, given.server).node))
+        servers = (given.server, *(case.server for case in given.cases if case.server))
+        self._servers = {key: ends.pod(self._client, key).ip for key in servers}
+
+    def take(self, case: Case, repetition: int) -> Taken:
+        """One repetition of a case; every fault of it is undone at the end. Raises ToolFailed, BadInput."""
+        self.settle()
+        try:
+            return self._take(case, repetition)
+        except BadInput:
+            raise
+        except PodwireError as error:  # this repetition is lost, and no other
+            raise ToolFailed(str(error)) from error
+
+    def _take(self, case: Case, repetition: int) -> Taken:
+        watchers = Watchers(self._sandbox, self._ends(case), self._given.watch, self._given.tcp_mbit_per_s)
+        with undone(self._lab):
+            running = watchers.start(case.seconds + LEAD_S)
+            script = Script(self._lab, self._given, self._places, time.monotonic() + LEAD_S)
+            try:
+                story = script.play(case)
+            finally:
+                seen = running.end()
+        self._keep(case, story, seen)
+        return Taken(("experiments.timeline", case.name), tuple(self._samples(case, story, seen, repetition)))
+
+    def settle(self) -> None:
+        """Until every pod is ready, servers answer, and all new connections do. Raises ToolFailed."""
+        for what, asked in (("pods are not ready", self._ready), ("probes are not answered", self._answered)):
+            if not wait_until(asked, SETTLED_S):
+                raise ToolFailed(f"{what} {SETTLED_S:g} s after the end of the faults before")
+
+    def _ready(self) -> bool:
+        try:
+            return all(Pod.parse(raw).ready for raw in self._client.list(PODS)[0])
+        except PodwireError:  # the API server may be what failed
+            return False
+
+    def _answered(self) -> bool:
+        """Whether every server answers, and a few new connections all do."""
+        for address in self._servers.values():
+            watch = Watchers(self._sandbox, self._ends_at(address), (UDP, CONNECTIONS), 1.0)
+            try:
+                seen = watch.start(_TRIED_S).end()
+            except ToolFailed:
+                return False
+            if any(one.received_s is None for one in seen.probes[CONNECTIONS]):
+                return False
+        return True
+
+    def _ends(self, case: Case) -> Ends:
+        return self._ends_at(self._servers[case.server or self._given.server])
+
+    def _ends_at(self, address: str) -> Ends:
+        given = self._given
+        new = ends.service_address(self._client, given.service) if given.service else address
+        return Ends(self.client_netns, address, new, given.port)
+
+    def _keep(self, case: Case, story: Story, seen: Traffic) -> None:
+        """What the timeline is drawn from."""
+        begins, seconds = story.began_s, case.seconds
+        kept: dict[str, Any] = {
+            "events": [[name, round(when - begins, 4)] for name, when in story.events],
+            "binS": BIN_S,
+            **{name: seeing.shares(found, begins, seconds) for name, found in seen.probes.items()},
+        }
+        if seen.stream:
+            kept |= {"streamBinS": STREAM_BIN_S, TCP: seeing.rates(seen.stream, begins, seconds)}
+        self.timelines.setdefault(case.name, []).append(kept)
+
+    def _samples(self, case: Case, story: Story, seen: Traffic, repetition: int) -> Iterator[Sample]:
+        if not story.events:
+            raise ToolFailed("no step was done")
+        of, ends_s = of_case(case), story.began_s + case.seconds
+
+        def sample(metric: str, unit: str, value: float, **more: str | int) -> Sample:
+            return Sample(metric, unit, round(value, 3), repetition, of + labels(**more))
+
+        for span in seeing.spans([(BEFORE, story.began_s), *story.events], ends_s):
+            for watch, found in seen.probes.items():
+                became = seeing.of(found, span)
+                yield sample("outage", "ms", 1000 * became.outage_s, watch=watch, event=span.event)
+                unit = {UDP: "packets", CONNECTIONS: "connections"}[watch]
+                yield sample("lost", unit, became.lost, watch=watch, event=span.event)
+                yield sample("recovery", "ms", 1000 * became.recovery_s, watch=watch, event=span.event)
+                if watch == UDP:
+                    yield sample("reordered", unit, became.reordered, watch=watch, event=span.event)
+            if seen.stream:
+                still = seeing.still_s(seen.stream, span)
+                yield sample("outage", "ms", 1000 * still, watch=TCP, event=span.event)
+        if TCP in self._given.watch:
+            yield sample("broken", "", int(seen.broken), watch=TCP)
+        for name, after_s in story.newcomers.items():
+            if after_s is not None:
+                yield sample("newcomer", "ms", 1000 * after_s, pod=name)

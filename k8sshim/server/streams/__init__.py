@@ -1,0 +1,1 @@
+"""The subresources of pods that are streams: `log`, `exec`, `attach`, `portforward`, passed on to the pod's node."""

@@ -1,0 +1,93 @@
+"""Who asks, and what each may do: reviews, and RBAC where it is turned on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_process import ApiProcess
+from kubectl_process import Kubectl
+
+pytestmark = pytest.mark.contract
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+PODS = "/api/v1/namespaces/default/pods"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
+    server = ApiProcess(tmp_path_factory.mktemp("rbac"), options=["--rbac"])
+    try:
+        server.start()
+        server.ok("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "reader"}})
+        role = {"metadata": {"name": "reader"}, "rules": [rule("get", "list", resources=["pods", "pods/log"])]}
+        server.ok("POST", f"{RBAC}/namespaces/default/roles", role)
+        binding = {
+            "metadata": {"name": "reader"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+            "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": "default"}],
+        }
+        server.ok("POST", f"{RBAC}/namespaces/default/rolebindings", binding)
+        yield server
+    finally:
+        server.close()
+
+
+def rule(*verbs: str, resources: list[str]) -> dict[str, Any]:
+    return {"apiGroups": [""], "resources": resources, "verbs": list(verbs)}
+
+
+def token(server: ApiProcess) -> dict[str, str]:
+    path = "/api/v1/namespaces/default/serviceaccounts/reader/token"
+    return {"Authorization": f"Bearer {server.ok('POST', path, {})['status']['token']}"}
+
+
+def test_roles_say_what_an_account_may_do(server: ApiProcess) -> None:
+    """https://kubernetes.io/docs/reference/access-authn-authz/rbac/: "Permissions are purely additive"."""
+    reader = token(server)
+    assert server.request("GET", PODS, headers=reader)[0] == 200
+    for method, path, what in (
+        ("GET", f"{PODS}?watch=true", 'cannot watch resource "pods"'),
+        ("GET", "/api/v1/pods", 'cannot list resource "pods" in API group "" at the cluster scope'),
+        ("DELETE", f"{PODS}/web", 'cannot delete resource "pods"'),
+        (
+            "GET",
+            "/apis/apps/v1/namespaces/default/deployments",
+            'cannot list resource "deployments" in API group "apps"',
+        ),
+    ):
+        code, status = server.request(method, path, headers=reader)
+        assert (code, status["reason"]) == (403, "Forbidden")
+        assert 'User "system:serviceaccount:default:reader"' in status["message"] and what in status["message"]
+    assert server.request("GET", "/apis", headers=reader)[0] == 200
+
+
+def test_reviews(server: ApiProcess) -> None:
+    reader = token(server)
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    for verb, allowed in (("list", True), ("create", False)):
+        spec = {"resourceAttributes": {"verb": verb, "resource": "pods", "namespace": "default"}}
+        assert server.ok("POST", path, {"spec": spec}, reader)["status"]["allowed"] is allowed
+        assert server.ok("POST", path, {"spec": spec})["status"]["allowed"] is True
+    me = server.ok("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {})["status"]["userInfo"]
+    assert me == {"username": "podwire-admin", "groups": ["system:masters", "system:authenticated"]}
+    review = {"spec": {"token": reader["Authorization"].split()[1]}}
+    known = server.ok("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)["status"]
+    assert known["user"]["username"] == "system:serviceaccount:default:reader"
+    unknown = server.ok("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": "x"}})["status"]
+    assert unknown["authenticated"] is False
+    rules = server.ok(
+        "POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {"spec": {"namespace": "default"}}
+    )
+    assert rules["status"]["resourceRules"][0]["resources"] == ["*"]
+    assert server.request("POST", path, {"spec": {}})[0] == 400
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kubectl_auth(server: ApiProcess, tmp_path: Path) -> None:
+    kubectl = Kubectl("kubectl", server, tmp_path)
+    assert kubectl("auth", "can-i", "create", "pods").strip() == "yes"
+    assert "podwire-admin" in kubectl("auth", "whoami")

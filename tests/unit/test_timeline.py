@@ -1,0 +1,172 @@
+"""Steps in time as a scenario has them, and what became of traffic between them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_results import RUN
+
+from experiments import canvas, report
+from experiments.planning import shuffled
+from experiments.results import Run, Sample, labels
+from experiments.timeline import figures, parameters, plots, seeing
+from experiments.timeline.seeing import Interval, Probe, Span
+from topo.fields import Fields, Problems
+
+pytestmark = pytest.mark.unit
+
+SPAN = Span("link-down a:b", 10.0, 12.0)
+
+
+def parse(**cases: Any) -> tuple[parameters.Timeline, list[str]]:
+    problems = Problems("", "")
+    raw = {"client": "c", "server": "s", "cases": cases}
+    return parameters.parse(Fields(raw, "p", problems)), [str(one) for one in problems.found]
+
+
+def test_steps_are_parsed_and_written_down() -> None:
+    steps = [
+        {"at": 2, "fault": "link-loss", "targets": ["a:b"], "percent": 5, "for": 1},
+        {"at": 1, "newcomer": "new"},
+    ]
+    parsed, wrong = parse(one={"steps": steps, "server": "far"})
+    assert not wrong
+    (case,) = parsed.cases
+    assert [step.name for step in case.steps] == ["new pod new", "link-loss 5 % a:b"]
+    assert case.seconds == 3 + parameters.TAIL_S
+    again = parameters.parse(Fields(parsed.to_raw(), "p", Problems("", "")))
+    assert again == parsed
+
+
+def test_a_component_that_is_killed_for_a_while_is_stopped() -> None:
+    parsed, _ = parse(one={"steps": [{"at": 1, "fault": "component-kill", "targets": ["agent"], "for": 1}]})
+    assert str(parsed.cases[0].steps[0].fault) == "component-stop agent"
+
+
+@pytest.mark.parametrize(
+    ("case", "line"),
+    [
+        ({}, "p.cases.one.steps: is required: what happens, and when"),
+        ({"steps": [{"at": 1}]}, "p.cases.one.steps[0].fault: or newcomer is required, and not both"),
+        (
+            {"steps": [{"at": 1, "fault": "magic"}]},
+            "p.cases.one.steps[0].fault: 'magic' is no fault; there are link-down",
+        ),
+        (
+            {"steps": [{"at": 1, "fault": "link-down", "targets": ["a"]}]},
+            "p.cases.one.steps[0].targets: 'a' is no link: a link is A:B",
+        ),
+        (
+            {"steps": [{"at": 1, "fault": "link-loss", "targets": ["a:b"], "percent": 101}]},
+            "p.cases.one.steps[0].percent: must be more than 0 and at most 100, not 101",
+        ),
+        (
+            {"steps": [{"at": 1, "fault": "pod-kill", "targets": ["a"], "for": 1}]},
+            "p.cases.one.steps[0].for: pod-kill has nothing to undo afterwards",
+        ),
+        ({"steps": [{"at": 1, "newcomer": "n", "colour": 1}]}, "p.cases.one.steps[0].colour: unknown field"),
+        ({"steps": [{"at": 3, "newcomer": "n"}], "seconds": 2}, "p.cases.one.seconds: is over before the last step"),
+    ],
+)
+def test_steps_that_are_none(case: Any, line: str) -> None:
+    _, wrong = parse(one=case)
+    assert len(wrong) == 1, wrong
+    assert wrong[0].startswith(line)
+
+
+def test_cases_are_required() -> None:
+    assert parse()[1] == ["p.cases: is required: cases by name, each with its steps"]
+
+
+def test_every_case_comes_once_a_repetition() -> None:
+    cases = parse(**{name: {"steps": [{"at": 1, "newcomer": "n"}]} for name in "abc"})[0].cases
+    planned = shuffled(cases, 4, 1)
+    assert sorted((r, case.name) for r, case in planned) == [(r, name) for r in range(4) for name in "abc"]
+    assert planned == shuffled(cases, 4, 1) != shuffled(cases, 4, 2)
+
+
+def each_ms(begins: float, ends: float, lost: tuple[float, float] | None = None) -> list[Probe]:
+    times = [begins + number / 1000 for number in range(round((ends - begins) * 1000))]
+    return [Probe(t, None if lost and lost[0] <= t < lost[1] else t + 0.0001) for t in times]
+
+
+def test_an_outage_is_as_long_as_nothing_is_answered() -> None:
+    became = seeing.of(each_ms(9, 12, lost=(10.2, 10.25)), SPAN)
+    assert became.outage_s == pytest.approx(0.051, abs=0.0011)
+    assert became.lost == 50
+    assert became.recovery_s == pytest.approx(0.249, abs=0.0011)
+    assert became.reordered == 0
+
+
+def test_a_sender_that_was_late_is_no_outage() -> None:
+    became = seeing.of([*each_ms(9, 10.5), *each_ms(11.5, 12)], SPAN)
+    assert (became.outage_s, became.lost, became.recovery_s) == (0.0, 0, 0.0)
+
+
+def test_an_outage_that_does_not_end_lasts_to_the_span_s_end() -> None:
+    assert seeing.of(each_ms(9, 12, lost=(11, 13)), SPAN).outage_s == pytest.approx(1.0, abs=0.0021)
+
+
+def test_replies_that_overtake_are_counted() -> None:
+    probes = [Probe(10.1, 10.9), Probe(10.2, 10.3), Probe(10.3, 10.95), Probe(10.4, 10.91)]
+    assert seeing.of(probes, SPAN).reordered == 2
+
+
+def test_irtt_s_report_becomes_probes() -> None:
+    def trip(lost: str, **client: Any) -> dict[str, Any]:
+        return {"lost": lost, "timestamps": {"client": client}}
+
+    trips = [
+        trip("false", send={"wall": 5_000_000_000}, receive={"wall": 5_001_000_000}),
+        trip("true", send={"wall": 6_000_000_000}),
+    ]
+    assert seeing.probes(json.dumps({"round_trips": trips}), 100.0) == [Probe(105.0, 105.001), Probe(106.0, None)]
+
+
+def test_a_stream_that_stands_still() -> None:
+    found = [Interval(10 + n / 10, 10.1 + n / 10, 0 if 3 <= n < 6 else 1000) for n in range(20)]
+    assert seeing.still_s(found, SPAN) == pytest.approx(0.3)
+    assert seeing.still_s(found, Span("later", 11.0, 12.0)) == 0.0
+    assert seeing.rates(found, 10.0, 0.4) == [0.08, 0.08, 0.08, 0.0]
+
+
+def test_shares_of_each_hundredth_of_a_second() -> None:
+    assert seeing.shares(each_ms(0, 0.03, lost=(0.01, 0.015)), 0.0, 0.04) == [1.0, 0.5, 1.0, None]
+
+
+def run_of() -> Run:
+    samples = [
+        Sample(metric, unit, value, repetition, labels(path="pod-to-pod", case="cut", watch="udp", event=event))
+        for repetition in range(3)
+        for event, outage in (("before", 0.0), ("link-down a:b", 5.0), ("link-up a:b", 0.0))
+        for metric, unit, value in (("outage", "ms", outage), ("lost", "packets", outage), ("recovery", "ms", outage))
+    ]
+    kept = {"events": [["link-down a:b", 0.02]], "binS": 0.01, "udp": [1.0, None, 0.0, 1.0]}
+    streamed = kept | {"streamBinS": 0.02, "tcp": [1.0, 0.0]}
+    spec = {
+        "experiment": "timeline",
+        "repetitions": 3,
+        "parameters": {"cases": {"cut": {}}, "client": "c", "watch": ["udp"]},
+    }
+    return replace(
+        RUN,
+        samples=tuple(samples),
+        readings=(),
+        scenario={**RUN.scenario, "spec": spec},
+        environment={"lab": {"timelines": {"cut": [kept, streamed, kept]}}},
+    )
+
+
+def test_the_story_tells_of_the_first_event_and_the_table_of_all() -> None:
+    told = figures.story(run_of())
+    assert told.headline == ("cut: UDP 5 ms without traffic, 5 lost, the last one 5 ms after it.",)
+    assert [row[1] for row in told.tables[0].rows] == ["before", "link-down a:b", "link-up a:b"]
+
+
+def test_timeline_and_distribution_are_drawn_also_where_a_stream_is_missing(tmp_path: Path) -> None:
+    assert [drawn.name for drawn in canvas.draw(plots.plots(run_of()), tmp_path)] == ["timeline-udp", "outages"]
+    assert not any("timelines" in name for _, entries in report._environment(run_of()) for name, _ in entries)

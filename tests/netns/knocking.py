@@ -5,8 +5,8 @@ from the same port. Nobody listens: a packet is seen at the receiver, before its
 
 `python knocking.py` reads {"ends": [[netns, address, mac, gateway's mac], ...], "often": [[source, target], ...],
 "rate": per second, "most_s": N} from stdin, and knocks until a line more comes, or its time is up. Then it writes
-{"sent": N, "arrived": [[source, target, protocol, port, sent_s, arrived_s], ...]}; ends by their places, moments of the
-monotonic clock.
+{"sent": N, "arrived": [[source, target, protocol, port, source port, sent_s, arrived_s], ...]}; ends by their places,
+moments of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ class Probe:
     port: int
     same: bool  # always from the same port
 
+    def source_port(self, number: int) -> int:
+        """That the knock with this number leaves from."""
+        return GOING_ON + self.target if self.same else FRESH[number % len(FRESH)]
+
 
 @dataclass
 class Knocking:
@@ -51,7 +55,6 @@ class Knocking:
     sockets: list[socket.socket] = field(default_factory=list)
     sent: list[tuple[Probe, float]] = field(default_factory=list)
     arrived: list[tuple[int, float]] = field(default_factory=list)
-    ports: list[int] = field(default_factory=lambda: list(FRESH))
 
     def open(self) -> None:
         for netns, *_ in self.ends:
@@ -98,8 +101,7 @@ class Knocking:
 
     def _knock(self, probe: Probe) -> None:
         number = len(self.sent)
-        port = GOING_ON + probe.target if probe.same else FRESH[number % len(FRESH)]
-        frame = self._frame(probe, port, number)
+        frame = self._frame(probe, probe.source_port(number), number)
         self.sent.append((probe, time.monotonic()))
         self.sockets[probe.source].send(frame)
 
@@ -126,11 +128,12 @@ class Knocking:
                 self.arrived.append((number, time.monotonic()))
 
     def told(self) -> dict[str, object]:
-        rows = [(*self.sent[number], at) for number, at in self.arrived]
-        return {
-            "sent": len(self.sent),
-            "arrived": [[p.source, p.target, NAMES[p.protocol], p.port, begun, at] for p, begun, at in rows],
-        }
+        return {"sent": len(self.sent), "arrived": [self._row(*one) for one in self.arrived]}
+
+    def _row(self, number: int, arrived_s: float) -> list[object]:
+        probe, sent_s = self.sent[number]
+        way = [probe.source, probe.target, NAMES[probe.protocol], probe.port]
+        return [*way, probe.source_port(number), sent_s, arrived_s]
 
 
 def _number(frame: bytes) -> int | None:

@@ -38,7 +38,7 @@ CHANGES, RESTARTS, RECONNECTS = 150, 50, 10  # 50 changes more come with the res
 SETTLE_S = 0.06  # for datapaths, once the bridges hold what they shall
 BRIDGES = (1, 2)
 TOGETHER_S = 0.01  # within which the controller is to have heard of a change in one go
-Packet = tuple[int, int, str, int, float, float]  # from, to, protocol, port, sent and arrived
+Packet = tuple[int, int, str, int, int, float, float]  # from, to, protocol, port, source port, sent and arrived
 Way = tuple[object, ...]
 
 
@@ -138,7 +138,7 @@ class Story:
         """The packets that every set forbids that may have been in force, with the last one's number."""
         found = []
         for packet in packets:
-            *way, begun, arrived = packet
+            *way, _, begun, arrived = packet
             first, last = self._first(begun), max(n for n, one in enumerate(self.epochs) if one.put_s <= arrived)
             between = self.epochs[first + 1 : last + 1]
             if tuple(way) not in self.epochs[first].allowed and not any(tuple(way) in one.allowed for one in between):
@@ -158,7 +158,7 @@ class Story:
         lines = []
         for number in sorted({last for _, last in found}):
             one, before = self.epochs[number], self.epochs[number - 1].objects
-            some = [(*p[:4], round(p[5] - one.put_s, 3)) for p, last in found if last == number]
+            some = [(*p[:5], round(p[-1] - one.put_s, 3)) for p, last in found if last == number]
             changed = [key for key in before.keys() | one.objects.keys() if before.get(key) != one.objects.get(key)]
             lines.append(f"set {number}: {some[:5]} got through after {changed}")
         return "\n".join(lines)

@@ -53,6 +53,12 @@ FEATURES: tuple[Feature, ...] = (
         required=True,
     ),
     Feature(
+        "processors shared by process",
+        ("sh", "-c", "! grep -qsx 1 /proc/sys/kernel/sched_autogroup_enabled"),
+        "sessions share the processors evenly (autogroup): beside busy ones a lab's switches may stand still for seconds",
+        "sysctl -w kernel.sched_autogroup_enabled=0",
+    ),
+    Feature(
         "/dev/net/tun",
         (sys.executable, "-c", "import os; os.close(os.open('/dev/net/tun', os.O_RDWR))"),
         "no lab can run: the userspace datapath makes its ports with it",

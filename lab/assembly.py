@@ -52,7 +52,8 @@ def assemble(orders: Orders) -> NoReturn:
     cluster = planned.cluster()
     sockets = listening_sockets(cluster)
     listen_fds = (orders.listen_fd, *(one.fileno() for one in sockets))
-    for component in components(orders.folder, cluster.service_cidrs, cluster.node_ports, listen_fds):
+    rbac = planned.spec.api_server.rbac
+    for component in components(orders.folder, cluster.service_cidrs, cluster.node_ports, listen_fds, rbac=rbac):
         Keeper(component, orders.folder / "log", lambda one, code: _ended(orders, one, code)).start()
     topology = _build(planned, orders)
     while True:

@@ -34,7 +34,12 @@ class Component:
 
 
 def components(
-    folder: Path, service_cidrs: tuple[str, ...], node_ports: tuple[int, int], listen_fds: Sequence[int]
+    folder: Path,
+    service_cidrs: tuple[str, ...],
+    node_ports: tuple[int, int],
+    listen_fds: Sequence[int],
+    *,
+    rbac: bool = False,
 ) -> tuple[Component, ...]:
     """Every component of the lab in `folder`; `listen_fds` are the API's listening sockets elsewhere.
 
@@ -53,6 +58,7 @@ def components(
                 *cidrs,
                 *("--node-ports", "-".join(map(str, node_ports))),
                 *("--bootstrap", str(BOOTSTRAP)),
+                *(("--rbac",) if rbac else ()),
                 *("--listen", API_ADDRESS),
                 *(word for descriptor in listen_fds for word in ("--listen-fd", str(descriptor))),
             ),

@@ -18,7 +18,7 @@ _DNS = Path(__file__).parent / "manifests" / "kube-dns.yaml"
 
 def objects(cluster: Cluster, *, dns_replicas: int) -> list[Raw]:
     """What is created where it is absent."""
-    account, service, deployment = yaml.safe_load_all(_DNS.read_text())
+    account, role, binding, service, deployment = yaml.safe_load_all(_DNS.read_text())
     address = dns_address(cluster)
     service["spec"]["clusterIP"] = address
     deployment["spec"]["replicas"] = dns_replicas
@@ -29,7 +29,7 @@ def objects(cluster: Cluster, *, dns_replicas: int) -> list[Raw]:
         *(word for one in ranges for word in ("--reverse", one)),
     ]
     container["env"] += [{"name": name, "value": value} for name, value in interpreter.environment().items()]
-    return [account, service, deployment]
+    return [account, role, binding, service, deployment]
 
 
 def workloads() -> list[Document]:

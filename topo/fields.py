@@ -93,6 +93,14 @@ class Fields:
             return float(value)
         return None
 
+    def boolean(self, name: str, *, default: bool) -> bool:
+        """True or false; the default where it is absent or, with a problem, neither."""
+        value = self.take(name)
+        if value is None or isinstance(value, bool):
+            return default if value is None else value
+        self.wrong(name, f"must be true or false, not {_kind(value)}")
+        return default
+
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:
         """One of a few words."""
         value = self.text(name, default)

@@ -1,4 +1,4 @@
-"""What a cluster description says of Services: the range of node ports, and DNS. Pure."""
+"""What a cluster description says of the API server, and of Services: the range of node ports, and DNS. Pure."""
 
 from __future__ import annotations
 
@@ -29,6 +29,27 @@ class Dns:
 
 
 USUAL_DNS = Dns()
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """The cluster's API server."""
+
+    rbac: bool = False  # whether users may do what Roles and their bindings say, and no more
+
+    def to_raw(self) -> Raw:
+        return {"rbac": self.rbac}
+
+
+USUAL_API_SERVER = ApiServer()
+
+
+def parse_api_server(spec: Fields) -> ApiServer:
+    """The field `apiServer`."""
+    fields = spec.fields("apiServer")
+    server = ApiServer(fields.boolean("rbac", default=ApiServer.rbac))
+    fields.close()
+    return server
 
 
 def parse_node_ports(spec: Fields) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from .link_spec import MTU_RANGE, USUAL_LINKS, Links, LinkSpec, check_link, pars
 from .network_spec import USUAL_NETWORK, NetworkSpec, parse_network, parse_offload, too_small
 from .nodes import MAX_NODES, NodeSpec, default_nodes, parse_nodes
 from .ranges import Ranges, default_ranges, parse_ranges
-from .services import USUAL_DNS, Dns, parse_dns, parse_node_ports
+from .services import USUAL_API_SERVER, USUAL_DNS, ApiServer, Dns, parse_api_server, parse_dns, parse_node_ports
 
 DATAPATHS = ("auto", "kernel", "userspace")
 PLACEMENTS = ("auto", "shared", "per-node")
@@ -56,6 +56,7 @@ class ClusterSpec:
     dns: Dns = USUAL_DNS
     failover: Failover = USUAL_FAILOVER
     node_lease: NodeLease = USUAL_LEASE
+    api_server: ApiServer = USUAL_API_SERVER
 
     def expecting(self, pods: int) -> ClusterSpec:
         """The same cluster, for at least this many pods: bridges are placed for them."""
@@ -124,6 +125,7 @@ def to_raw(spec: ClusterSpec) -> Raw:
         "dns": spec.dns.to_raw(),
         "failover": spec.failover.to_raw(),
         "nodeLease": spec.node_lease.to_raw(),
+        "apiServer": spec.api_server.to_raw(),
     }
     return {"apiVersion": CLUSTER_API_VERSION, "kind": "Cluster", "metadata": {"name": spec.name}, "spec": body}
 
@@ -173,6 +175,7 @@ def _parse_spec(spec: Fields, name: str) -> ClusterSpec:
         dns=parse_dns(spec),
         failover=parse_failover(spec),
         node_lease=parse_lease(spec, len(nodes)),
+        api_server=parse_api_server(spec),
     )
     held = any(link.bandwidth_mbit for _, link in parsed.own_links)
     parsed = replace(parsed, offload=parse_offload(spec, usual=not held))

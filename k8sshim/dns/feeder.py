@@ -21,7 +21,7 @@ from k8sshim.dns.named import Named, NamedError
 from k8sshim.objects import Key
 
 log = logging.getLogger(__name__)
-_FOLLOWED = (
+FOLLOWED = (
     (SERVICE, SERVICES, lean.service),
     (SLICE, ENDPOINT_SLICES, lean.endpoint_slice),
     (POD, PODS, lean.pod),
@@ -49,7 +49,7 @@ class Feeder:
         self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
         self._informers = [
             Informer(client, resource, self._hearing(kind), transform=transform)
-            for kind, resource, transform in _FOLLOWED
+            for kind, resource, transform in FOLLOWED
         ]
         self._named: Named | None = None
         self._pause_s = _FIRST_PAUSE_S

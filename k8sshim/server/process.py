@@ -21,7 +21,7 @@ from k8sshim.kinds import find
 from k8sshim.objects import Key, Raw
 from k8sshim.store import ALL, Store
 
-from . import app, kubernetes_service
+from . import app, kubernetes_service, own_roles
 from .auth import Authenticated, CertificateProtocol
 from .documents import Documents
 from .evictions import Evictions
@@ -80,7 +80,7 @@ async def _serve(
     store.subscribe(ALL, lifecycle.on_event)
     chance = Chance(_now, lambda: str(uuid.uuid4()))
     writer = Writer(store, services, lifecycle, chance, validation.problems)
-    _create_absent(store, writer, bootstrap)
+    _create_absent(store, writer, [*(own_roles.objects() if rbac else ()), *bootstrap])
     control_plane = kubernetes_service.control_plane_of(bootstrap)
     if control_plane:
         address = services.first_address

@@ -14,16 +14,7 @@ from k8sshim.store import Store
 
 MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
-_GROUP = "rbac.authorization.k8s.io"
-_PUBLIC = (
-    "/api",
-    "/apis",
-    "/openapi",
-    "/version",
-    "/healthz",
-    "/livez",
-    "/readyz",
-)  # what system:discovery opens to all
+GROUP = "rbac.authorization.k8s.io"
 
 
 @dataclass(frozen=True)
@@ -66,9 +57,6 @@ class Authorizer:
             return "every user of this lab may do everything: RBAC is not turned on"
         if MASTERS in user.groups:
             return f"{MASTERS} may do everything"
-        about_oneself = asked.verb == "create" and asked.resource.startswith("selfsubject")  # system:basic-user
-        if about_oneself or (asked.path and asked.path.startswith(_PUBLIC)):
-            return "open to every user"
         for binding, rule in self.rules(user, asked.namespace):
             if allows(rule, asked):
                 return f"RBAC: allowed by {binding}"
@@ -79,7 +67,7 @@ class Authorizer:
         for kind, scope in (("ClusterRoleBinding", ""), ("RoleBinding", namespace)):
             if kind == "RoleBinding" and not namespace:
                 continue
-            for record in self.store.records(f"{kind.lower()}s.{_GROUP}", scope):
+            for record in self.store.records(f"{kind.lower()}s.{GROUP}", scope):
                 binding = record.decode()
                 if any(is_of(subject, user, scope) for subject in binding.get("subjects") or ()):
                     for rule in self._rules_of(binding.get("roleRef") or {}, scope):
@@ -88,7 +76,7 @@ class Authorizer:
     def _rules_of(self, reference: Raw, namespace: str) -> list[Raw]:
         local = reference.get("kind") == "Role"
         resource, key = ("roles", namespace) if local else ("clusterroles", "")
-        record = self.store.get(f"{resource}.{_GROUP}", Key(key, str(reference.get("name") or "")))
+        record = self.store.get(f"{resource}.{GROUP}", Key(key, str(reference.get("name") or "")))
         return list(record.decode().get("rules") or ()) if record else []
 
 

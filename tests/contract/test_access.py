@@ -40,14 +40,14 @@ def rule(*verbs: str, resources: list[str]) -> dict[str, Any]:
     return {"apiGroups": [""], "resources": resources, "verbs": list(verbs)}
 
 
-def token(server: ApiProcess) -> dict[str, str]:
-    path = "/api/v1/namespaces/default/serviceaccounts/reader/token"
+def bearer(server: ApiProcess, account: str) -> dict[str, str]:
+    path = f"/api/v1/namespaces/default/serviceaccounts/{account}/token"
     return {"Authorization": f"Bearer {server.ok('POST', path, {})['status']['token']}"}
 
 
 def test_roles_say_what_an_account_may_do(server: ApiProcess) -> None:
     """https://kubernetes.io/docs/reference/access-authn-authz/rbac/: "Permissions are purely additive"."""
-    reader = token(server)
+    reader = bearer(server, "reader")
     assert server.request("GET", PODS, headers=reader)[0] == 200
     for method, path, what in (
         ("GET", f"{PODS}?watch=true", 'cannot watch resource "pods"'),
@@ -66,7 +66,7 @@ def test_roles_say_what_an_account_may_do(server: ApiProcess) -> None:
 
 
 def test_reviews(server: ApiProcess) -> None:
-    reader = token(server)
+    reader = bearer(server, "reader")
     path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     for verb, allowed in (("list", True), ("create", False)):
         spec = {"resourceAttributes": {"verb": verb, "resource": "pods", "namespace": "default"}}
@@ -84,6 +84,25 @@ def test_reviews(server: ApiProcess) -> None:
     )
     assert rules["status"]["resourceRules"][0]["resources"] == ["*"]
     assert server.request("POST", path, {"spec": {}})[0] == 400
+
+
+def test_kubernetes_own_roles_are_there_and_hold_as_any_other(server: ApiProcess) -> None:
+    """https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings"""
+    named = {each["metadata"]["name"] for each in server.ok("GET", f"{RBAC}/clusterroles")["items"]}
+    assert {"cluster-admin", "admin", "edit", "view", "system:basic-user", "system:discovery"} <= named
+    server.ok("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "other"}})
+    other = bearer(server, "other")
+    secrets, deployments = "/api/v1/namespaces/default/secrets", "/apis/apps/v1/namespaces/default/deployments"
+    roles = f"{RBAC}/namespaces/default/rolebindings"
+    for role, codes in (("view", (403, 200, 403)), ("edit", (200, 200, 403)), ("admin", (200, 200, 200))):
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        subject = {"kind": "ServiceAccount", "name": "other", "namespace": "default"}
+        binding = {"metadata": {"name": "other"}, "roleRef": reference, "subjects": [subject]}
+        server.ok("POST", roles, binding)
+        asked = (secrets, deployments, roles)
+        assert tuple(server.request("GET", path, headers=other)[0] for path in asked) == codes, role
+        assert server.request("GET", "/api/v1/nodes", headers=other)[0] == 403
+        server.ok("DELETE", f"{roles}/other")
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")

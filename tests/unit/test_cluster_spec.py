@@ -44,6 +44,7 @@ def test_default() -> None:
     assert lab.ranges.load_balancers == (ip_network("198.51.100.0/24"),)
     assert lab.ranges.outside.networks == (ip_network("203.0.113.0/24"),)
     assert lab.ranges.outside.addresses == ()
+    assert lab.api_server.rbac is False
     assert (lab.node_ports, lab.dns.replicas, lab.dns.domain) == ((30000, 32767), 1, "cluster.local")
 
 
@@ -155,6 +156,7 @@ DESCRIPTIONS = st.fixed_dictionaries(
         "nodePortRange": st.integers(30000, 32767).map(lambda first: f"{first}-32767"),
         "dns": st.fixed_dictionaries({}, optional={"replicas": st.integers(0, 5), "domain": st.just("lab.test")}),
         "nodePodPrefixLength": st.integers(22, 28),
+        "apiServer": st.fixed_dictionaries({}, optional={"rbac": st.booleans()}),
     },
 )
 
@@ -180,6 +182,7 @@ FIELDS = [
     "datapath",
     "bridgePlacement",
     "mtu",
+    "apiServer",
 ]
 
 

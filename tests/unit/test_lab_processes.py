@@ -46,8 +46,14 @@ def test_only_the_api_server_inherits_the_listening_sockets() -> None:
     argv = " ".join(by_name["api-server"].argv)
     assert "--service-cidr 10.96.0.0/16 --service-cidr fd00::/112" in argv
     assert "--node-ports 20000-20100" in argv
+    assert "--rbac" not in argv
     assert "--listen-fd 7 --listen-fd 8" in argv
     assert set(by_name) == {"api-server", "controllers", "openflow", "agent", "outside-host", "outside-dns"}
+
+
+def test_the_api_server_is_told_of_rbac() -> None:
+    found = components(Path("/lab"), ("10.96.0.0/16",), (20000, 20100), (7,), rbac=True)
+    assert [one.name for one in found if "--rbac" in one.argv] == ["api-server"]
 
 
 def test_containers_see_no_labs_folder() -> None:

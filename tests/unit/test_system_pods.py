@@ -10,6 +10,8 @@ import pytest
 import k8sshim
 from k8sshim import validation
 from k8sshim.cluster import OUTSIDE, Cluster, Host
+from k8sshim.dns import feeder
+from k8sshim.server.rbac import Asked, allows
 from lab import interpreter, outside_dns, system_pods
 
 pytestmark = pytest.mark.unit
@@ -28,7 +30,7 @@ CLUSTER = Cluster(
 
 
 def test_cluster_dns_is_at_the_tenth_address_for_the_clusters_domain_and_ranges() -> None:
-    account, service, deployment = system_pods.objects(CLUSTER, dns_replicas=2)
+    account, _, _, service, deployment = system_pods.objects(CLUSTER, dns_replicas=2)
     assert service["spec"]["clusterIP"] == "10.96.0.10"
     assert {(port["name"], port["port"], port["protocol"]) for port in service["spec"]["ports"]} == {
         ("dns", 53, "UDP"),
@@ -43,7 +45,8 @@ def test_cluster_dns_is_at_the_tenth_address_for_the_clusters_domain_and_ranges(
 
 def test_its_objects_are_what_the_api_takes() -> None:
     for raw in system_pods.objects(CLUSTER, dns_replicas=1):
-        assert raw["metadata"]["namespace"] == "kube-system"
+        in_the_cluster = raw["kind"] in ("ClusterRole", "ClusterRoleBinding")
+        assert raw["metadata"].get("namespace") == (None if in_the_cluster else "kube-system")
         assert validation.problems(raw) == []
 
 
@@ -52,11 +55,22 @@ def test_libraries_beside_the_interpreter_are_found_in_containers(
 ) -> None:
     package = Path(k8sshim.__file__).parent
     monkeypatch.setenv("PYTHONPATH", f"{package.parent}:{tmp_path}:/no/such/folder")
-    container = system_pods.objects(CLUSTER, dns_replicas=1)[2]["spec"]["template"]["spec"]["containers"][0]
+    *_, deployment = system_pods.objects(CLUSTER, dns_replicas=1)
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "PYTHONPATH", "value": f"{package.parent}:{tmp_path}:/no/such/folder"} in container["env"]
     shown = interpreter.folders()
     assert str(tmp_path) in shown and str(package) in shown and sys.prefix in shown
     assert str(package.parent) not in shown and "/no/such/folder" not in shown
+
+
+def test_cluster_dns_may_follow_what_it_feeds_from() -> None:
+    account, role, binding, *_ = system_pods.objects(CLUSTER, dns_replicas=1)
+    assert binding["subjects"] == [{"kind": "ServiceAccount", **account["metadata"]}]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    for kind, resource, _ in feeder.FOLLOWED:
+        group = resource.api_version.rpartition("/")[0]
+        for verb in ("list", "watch"):
+            assert any(allows(rule, Asked(verb, group, resource.plural)) for rule in role["rules"]), kind
 
 
 def test_what_is_waited_for_is_the_deployment() -> None:

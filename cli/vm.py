@@ -15,7 +15,7 @@ def vm(
 ) -> None:
     """Run COMMAND as root in a micro-VM whose kernel has Open vSwitch, netem, IPVS, WireGuard and Geneve.
 
-    It sees this machine's files, and changes none of them: what it writes goes with the VM.
+    It sees this machine's files. What it writes into the current folder stays; all else goes with the VM.
     """
     from lab.microvm import image, machine
 

@@ -55,7 +55,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "processors shared by process",
         ("sh", "-c", "! grep -qsx 1 /proc/sys/kernel/sched_autogroup_enabled"),
-        "sessions share the processors evenly (autogroup): beside busy ones a lab's switches may stand still for seconds",
+        "sessions share processors evenly (autogroup): beside busy ones a lab's switches may stand still for seconds",
         "sysctl -w kernel.sched_autogroup_enabled=0",
     ),
     Feature(

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from k8sshim.errors import PodwireError
+from k8sshim.errors import BadInput, PodwireError
+from lab.inside import environment
 from lab.microvm.image import Image
 
 EXIT_LINE = re.compile(rb"^PODWIRE-EXIT (\d+)\s*(.*)$")
@@ -29,17 +30,27 @@ def qemu_argv(image: Image, command: Path, *, memory_mib: int, cores: int) -> li
     argv += ["-smp", str(cores), "-m", str(memory_mib), "-M", "pc", "-nodefaults", "-display", "none"]
     argv += ["-serial", "stdio", "-no-reboot", "-kernel", str(image.kernel), "-initrd", str(image.initramfs)]
     argv += ["-append", f"console=ttyS0 panic=-1 quiet mitigations=off podwire.folder={image.folder}"]
-    for tag, path in (("hostroot", Path("/")), ("command", command)):
-        argv += ["-fsdev", f"local,id={tag},path={path},security_model=none,readonly=on,multidevs=remap"]
+    for tag, path, access in (("hostroot", Path("/"), "on"), ("command", command, "on"), ("here", Path.cwd(), "off")):
+        argv += ["-fsdev", f"local,id={tag},path={_word(path)},security_model=none,readonly={access},multidevs=remap"]
         argv += ["-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
     return [*argv, "-device", "virtio-rng-pci"]
 
 
-def run(image: Image, command: Sequence[str], *, timeout_s: float, memory_mib: int = 3072, cores: int = 2) -> int:
-    """Run `command` in the guest, in the current folder; return its exit code.
+def _word(path: Path) -> str:
+    """A path among QEMU's options, which commas part."""
+    return str(path).replace(",", ",,")
 
-    Raises: PodwireError where the guest did not boot, or did not end within `timeout_s`.
+
+def run(image: Image, command: Sequence[str], *, timeout_s: float, memory_mib: int = 3072, cores: int = 2) -> int:
+    """Run `command` in the guest, in the current folder, which is the host's own there; return its exit code.
+
+    Raises: BadInput where the current folder is the root; PodwireError where the guest did not boot, or did not end
+    within `timeout_s`.
     """
+    if Path.cwd() == Path("/"):
+        raise BadInput.of(
+            "what runs in the micro-VM may change the current folder, and that is /: run it from a folder of yours"
+        )
     with tempfile.TemporaryDirectory(prefix="podwire-vm-") as folder:
         _write_command(Path(folder), command)
         argv = qemu_argv(image, Path(folder), memory_mib=memory_mib, cores=cores)
@@ -57,9 +68,10 @@ def run(image: Image, command: Sequence[str], *, timeout_s: float, memory_mib: i
 
 
 def _write_command(folder: Path, command: Sequence[str]) -> None:
-    environment = [f"{name}={os.environ[name]}" for name in KEPT_VARIABLES if name in os.environ]
+    programs = os.pathsep.join([str(Path(sys.executable).parent), environment()["PATH"]])
+    kept = [f"PATH={programs}", *(f"{name}={os.environ[name]}" for name in KEPT_VARIABLES if name in os.environ)]
     (folder / "argv").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in command))
-    (folder / "environment").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in environment))
+    (folder / "environment").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in kept))
     (folder / "folder").write_bytes(os.fsencode(Path.cwd()))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from k8sshim.errors import BadInput
 from lab.microvm import image, machine
 
 pytestmark = pytest.mark.unit
@@ -46,3 +47,20 @@ def test_the_console_gives_output_and_exit_code_without_the_kernels_lines(capfdb
 def test_words_of_a_command_are_never_split(tmp_path: Path):
     machine._write_command(tmp_path, ["echo", "a b", "$(id)", ""])
     assert (tmp_path / "argv").read_bytes() == b"echo\0a b\0$(id)\0\0"
+
+
+def test_the_current_folder_is_written_to_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    here = tmp_path / "a,b"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    argv = machine.qemu_argv(image.Image(tmp_path, tmp_path, tmp_path), tmp_path, memory_mib=1, cores=1)
+    shares = [word for word in argv if word.startswith("local,")]
+    assert [share for share in shares if "readonly=on" not in share] == [
+        f"local,id=here,path={tmp_path}/a,,b,security_model=none,readonly=off,multidevs=remap"
+    ]
+
+
+def test_the_root_is_no_folder_to_write_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir("/")
+    with pytest.raises(BadInput, match="run it from a folder of yours"):
+        machine.run(image.Image(tmp_path, tmp_path, tmp_path), ["true"], timeout_s=1)

@@ -1,5 +1,6 @@
-"""The micro-VM has the kernel features that it is there for, and leaves the host's files alone."""
+"""The micro-VM has the kernel features that it is there for, and writes into the current folder alone."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,23 @@ pytestmark = [
 ]
 
 RUN = [sys.executable, "-m", "cli.main", "vm", "--timeout", "120", "--"]
+ROOT = Path(__file__).parents[2]
 MODULES = "openvswitch sch_netem ip_vs geneve wireguard nf_flow_table ip_gre"
 
 
-def test_the_guest_has_the_modules_and_hands_on_its_exit_code(tmp_path: Path):
-    script = f"for m in {MODULES}; do modprobe $m && echo module $m; done; touch {tmp_path}/seen; exit 7"
-    done = subprocess.run([*RUN, "sh", "-c", script], capture_output=True, text=True, check=False)
-    assert done.stdout.split("\n")[:-1] == [f"module {name}" for name in MODULES.split()], done.stderr
+def test_the_guest_has_the_modules_and_hands_on_files_and_its_exit_code(tmp_path: Path):
+    here, elsewhere = tmp_path / "here, of ours", tmp_path / "elsewhere"
+    for folder in (here, elsewhere):
+        folder.mkdir()
+    script = f"for m in {MODULES}; do modprobe $m && echo module $m; done; podwire --version; "
+    script += f"echo written > seen; touch {elsewhere}/seen; exit 7"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*RUN, "sh", "-c", script], capture_output=True, text=True, check=False, cwd=here, env=environment
+    )
+    *modules, version = done.stdout.split("\n")[:-1]
+    assert modules == [f"module {name}" for name in MODULES.split()], done.stderr
+    assert version.startswith("podwire "), done.stderr
     assert done.returncode == 7
-    assert not (tmp_path / "seen").exists()
+    assert (here / "seen").read_text() == "written\n"
+    assert not (elsewhere / "seen").exists()

@@ -289,6 +289,10 @@ class Handmade:
     def ofctl(self, command: str, bridge: str, *arguments: str) -> str:
         return run("ovs-ofctl", "-O", "OpenFlow14", command, self.management(bridge), *arguments).stdout
 
+    def settle(self) -> None:
+        """Until every flow of the datapath has been held against the tables once more."""
+        run("ovs-appctl", "-t", str(self.folder / "switchd" / "ovs-vswitchd.ctl"), "revalidator/wait")
+
     def held(self) -> dict[str, tuple[str, str]]:
         """The flows and groups of every bridge, without what changes by itself."""
         return {

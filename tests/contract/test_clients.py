@@ -1,12 +1,18 @@
-"""One suite, run by each client that people use: the official Python one, lightkube, kr8s.
+"""One suite, run by each client that people use: the official Python one, lightkube, kr8s, and npm's.
 
 What each step expects is what https://kubernetes.io/docs/reference/using-api/api-concepts/ says of the verb; how a
-client tells a conflict or an absence is its own (`ApiException`, `ApiError`, `ServerError`/`NotFoundError`).
+client tells a conflict or an absence is its own (`ApiException`, `ApiError`, `ServerError`/`NotFoundError`; npm's
+`@kubernetes/client-node` answers from a process of its own, client_node.mjs).
 """
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import kr8s
@@ -18,6 +24,8 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap
 
 pytestmark = pytest.mark.contract
+HERE = Path(__file__).parent
+NODE_MODULES = Path(os.environ.get("PODWIRE_NODE_MODULES") or HERE.parents[1] / ".venv" / "node")  # what holds them
 
 
 class Client(Protocol):
@@ -144,10 +152,64 @@ class Kr8s:
             yield kind, found.name
 
 
-@pytest.fixture(params=[Official, Lightkube, Kr8s])
-def client(request: pytest.FixtureRequest, shared_api_server: ApiProcess) -> Client:
+class ClientNode:
+    """`@kubernetes/client-node`: a verb is a line of JSON to its process, and what it gives a line back."""
+
+    def __init__(self, kubeconfig: str) -> None:
+        if shutil.which("node") is None or not (NODE_MODULES / "node_modules" / "@kubernetes" / "client-node").is_dir():
+            pytest.skip("npm's @kubernetes/client-node is not installed (tools/setup --test does it where npm is)")
+        argv = ["node", str(HERE / "client_node.mjs"), str(NODE_MODULES), kubeconfig]
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.events: list[Any] = []
+
+    def _hear(self, what: str) -> Any:
+        """The next answer; events that come before it are kept. Or the next event."""
+        assert self.process.stdout is not None
+        while True:
+            said = json.loads(self.process.stdout.readline())
+            if what in said:
+                return said[what]
+            self.events.append(said["event"])
+
+    def _ask(self, verb: str, **given: Any) -> Any:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"verb": verb, **given}) + "\n")
+        self.process.stdin.flush()
+        return self._hear("answer")
+
+    def create(self, name: str, data: dict[str, str], labels: dict[str, str]) -> int:
+        return int(self._ask("create", name=name, data=data, labels=labels))
+
+    def get(self, name: str) -> dict[str, str] | int:
+        found: dict[str, str] | int = self._ask("get", name=name)
+        return found
+
+    def names(self, selector: str) -> list[str]:
+        return list(self._ask("names", selector=selector))
+
+    def patch(self, name: str, data: dict[str, str]) -> None:
+        assert self._ask("patch", name=name, data=data) is None
+
+    def delete(self, name: str) -> None:
+        assert self._ask("delete", name=name) is None
+
+    def watch(self, selector: str) -> Iterator[tuple[str, str]]:
+        self._ask("watch", selector=selector)
+        while True:
+            kind, name = self.events.pop(0) if self.events else self._hear("event")
+            yield kind, name
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture(params=[Official, Lightkube, Kr8s, ClientNode])
+def client(request: pytest.FixtureRequest, shared_api_server: ApiProcess) -> Iterator[Client]:
     made: Client = request.param(str(shared_api_server.kubeconfig))
-    return made
+    yield made
+    if isinstance(made, ClientNode):
+        made.close()
 
 
 def test_the_life_of_an_object(client: Client) -> None:

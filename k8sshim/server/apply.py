@@ -198,7 +198,7 @@ def _merge(live: Any, wanted: Any, schema: Raw) -> Any:
         return merged
     if isinstance(wanted, list) and isinstance(live, list) and is_set(schema):
         return [*wanted, *(each for each in live if each not in wanted)]
-    if isinstance(wanted, list) and isinstance(live, list) and is_map_list(schema):
+    if is_map_list(schema) and _objects(wanted) and _objects(live):
         keys = list_keys(schema)
         present = {item_step(each, keys): each for each in live}
         fresh = {item_step(each, keys): each for each in wanted}
@@ -206,6 +206,11 @@ def _merge(live: Any, wanted: Any, schema: Raw) -> Any:
         kept = [merged_items.pop(step, each) for step, each in present.items()]
         return [*kept, *merged_items.values()]
     return copy.deepcopy(wanted)
+
+
+def _objects(value: Any) -> bool:
+    """Whether a value is a list of objects."""
+    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
 def _remove(raw: Any, path: Path, schema: Raw, wanted: set[Path]) -> None:

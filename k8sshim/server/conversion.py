@@ -52,7 +52,9 @@ def _rename(raw: Raw, names: dict[str, str]) -> Raw:
 
 
 def _autoscaler_v2(raw: Raw) -> Raw:
-    spec = dict(raw.get("spec") or {})
+    if not isinstance(raw.get("spec"), dict):  # which is for validation to say
+        return raw
+    spec = dict(raw["spec"])
     percentage = spec.pop("targetCPUUtilizationPercentage", None)
     if percentage is not None:
         target = {"type": "Utilization", "averageUtilization": percentage}
@@ -61,8 +63,10 @@ def _autoscaler_v2(raw: Raw) -> Raw:
 
 
 def _autoscaler_v1(raw: Raw) -> Raw:
-    spec = {name: value for name, value in (raw.get("spec") or {}).items() if name not in ("metrics", "behavior")}
-    for metric in (raw.get("spec") or {}).get("metrics") or ():
+    if not isinstance(raw.get("spec"), dict):
+        return raw
+    spec = {name: value for name, value in raw["spec"].items() if name not in ("metrics", "behavior")}
+    for metric in raw["spec"].get("metrics") or ():
         resource = metric.get("resource") or {}
         percentage = (resource.get("target") or {}).get("averageUtilization")
         if resource.get("name") == "cpu" and percentage is not None:

@@ -21,6 +21,7 @@ from k8sshim.kinds import Kind
 from k8sshim.objects import Raw
 from k8sshim.validation.field import Field, join
 from k8sshim.validation.metadata import metadata_problems
+from k8sshim.validation.schema import head_problems
 
 from .columns import AGE, NAME, Cell, Column, Dated, Printer, at
 
@@ -56,7 +57,7 @@ class CustomKind(Kind):
 
     def problems(self, raw: Raw) -> list[Problem]:
         """What is wrong with an object of this kind."""
-        found = list(metadata_problems(Field(raw)["metadata"], self))
+        found = [*metadata_problems(Field(raw)["metadata"], self), *head_problems(raw)]
         errors = sorted(self._validator.iter_errors(raw), key=lambda error: [str(step) for step in error.absolute_path])
         return [*found, *(problem for error in errors for problem in _problems(error))]
 
@@ -177,14 +178,16 @@ def _plain(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     plain = {word: _plain(value) for word, value in schema.items() if not word.startswith("x-") and word != "format"}
+    if isinstance(schema.get("properties"), dict):  # whose names are no words of the schema
+        plain["properties"] = {name: _plain(part) for name, part in schema["properties"].items()}
     if schema.get("x-kubernetes-int-or-string"):
         plain["type"] = ["integer", "string"]
     if schema.get("nullable") is True and isinstance(plain.get("type"), str):
         plain["type"] = [plain["type"], "null"]
     for word, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if schema.get(word) is True:
-            plain[word] = plain.pop(limit)
-        elif schema.get(word) is False:
+            plain |= {word: plain.pop(limit)} if limit in plain else {}
+        if isinstance(plain.get(word), bool):
             del plain[word]
     return plain
 

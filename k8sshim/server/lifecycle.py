@@ -82,8 +82,8 @@ class Lifecycle:
 
     def _nowhere(self, kind: Kind, raw: Raw) -> bool:
         """Whether a pod's node does not exist, so that no agent ends it (Kubernetes: pod garbage collection)."""
-        node = (raw.get("spec") or {}).get("nodeName") or ""
-        return kind is PODS and node != "" and self._store.get(resource_name(NODES), Key("", node)) is None
+        node = str(raw["spec"].get("nodeName") or "") if kind is PODS else ""
+        return node != "" and self._store.get(resource_name(NODES), Key("", node)) is None
 
     def _mark(self, kind: Kind, raw: Raw, grace_s: int) -> None:
         """Write down that an object is to go; a later deletion may shorten its time, never lengthen it."""

@@ -87,12 +87,13 @@ def json_patch(raw: Any, operations: list[Any]) -> Any:
     for number, operation in enumerate(operations):
         try:
             document = _operate(document, operation)
-        except (LookupError, ValueError, TypeError) as error:
+        except (LookupError, ValueError, TypeError, RecursionError) as error:
             raise invalid_patch(f"operation {number} of the JSON patch does not apply: {error}") from error
     return document
 
 
-def _operate(document: Any, operation: Raw) -> Any:
+def _operate(document: Any, operation: Any) -> Any:
+    operation = _members(operation)
     name, path = operation["op"], _pointer(operation["path"])
     if name == "add":
         return _add(document, path, copy.deepcopy(operation["value"]))
@@ -112,9 +113,9 @@ def _operate(document: Any, operation: Raw) -> Any:
     raise ValueError(f"unknown operation {name!r}")
 
 
-def _pointer(text: str) -> list[str]:
+def _pointer(text: Any) -> list[str]:
     """RFC 6901."""
-    if text and not text.startswith("/"):
+    if not isinstance(text, str) or (text and not text.startswith("/")):
         raise ValueError(f"{text!r} is no JSON pointer")
     return [step.replace("~1", "/").replace("~0", "~") for step in text.split("/")[1:]]
 
@@ -179,16 +180,24 @@ def _merge_object(target: Raw, patch: Raw, kind: str, path: tuple[str, ...]) -> 
         return {}
     result = dict(target)
     if "$retainKeys" in patch:
-        result = {name: value for name, value in result.items() if name in patch["$retainKeys"]}
+        retained = _listed(patch["$retainKeys"], "retainKeys")
+        result = {name: value for name, value in result.items() if name in retained}
     for name, value in patch.items():
         if name.startswith("$deleteFromPrimitiveList/"):
-            _delete_primitives(result, name.partition("/")[2], value)
+            _delete_primitives(result, name.partition("/")[2], _listed(value, "primitive list"))
         elif not name.startswith("$"):
             _merge_field(result, name, value, kind, (*path, name))
     for name, order in patch.items():
         if name.startswith("$setElementOrder/"):
-            _reorder(result, name.partition("/")[2], order, kind, path)
+            _reorder(result, name.partition("/")[2], _listed(order, "setElementOrder list"), kind, path)
     return result
+
+
+def _listed(value: Any, what: str) -> list[Any]:
+    """What a directive lists. Raises ApiError 400 where it is no list."""
+    if not isinstance(value, list):
+        raise bad_request(f"invalid patch format of {what}")
+    return value
 
 
 def _merge_field(result: Raw, name: str, value: Any, kind: str, path: tuple[str, ...]) -> None:
@@ -214,7 +223,7 @@ def _merge_list(present: list[Any], patch: list[Any], kind: str, path: tuple[str
     wanted = [item for item in items if "$patch" not in item] if len(items) == len(patch) else patch
     if not key or any(item.get("$patch") == "replace" and len(item) == 1 for item in items):
         return wanted
-    result = list(present)
+    result = [item for item in present if isinstance(item, dict)]
     for item in items:
         _merge_item(result, item, key, kind, path)
     return result
@@ -243,11 +252,13 @@ def _reorder(result: Raw, name: str, order: list[Any], kind: str, path: tuple[st
     items = result.get(name)
     if not key or not isinstance(items, list):
         return
+    if key != PRIMITIVE and not all(isinstance(entry, dict) for entry in order):
+        raise bad_request("invalid patch format of setElementOrder list")
     wanted = order if key == PRIMITIVE else [entry.get(key) for entry in order]
     ranks: list[tuple[int, int]] = []
     last = -1
     for place, item in enumerate(items):
-        identity = item if key == PRIMITIVE else item.get(key)
+        identity = item if key == PRIMITIVE or not isinstance(item, dict) else item.get(key)
         listed = identity in wanted
         last = wanted.index(identity) if listed else last
         ranks.append((last, place if not listed else -1))

@@ -45,7 +45,7 @@ def media_type(request: Request) -> str:
 def json_value(body: bytes) -> Any:
     try:
         return decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad_request(f"the body of the request is no JSON: {error}") from error
 
 
@@ -140,13 +140,15 @@ def options_of(raw: Any, request: Request) -> DeleteOptions:
         propagation = "Orphan"
     if propagation not in ("Background", "Foreground", "Orphan"):
         raise bad_request(f"propagationPolicy is {propagation!r}, expected Background, Foreground or Orphan")
-    conditions = raw.get("preconditions") or {}
+    conditions, dry = raw.get("preconditions") or {}, raw.get("dryRun") or ()
+    if not isinstance(conditions, dict) or not isinstance(dry, list | tuple):
+        raise bad_request("DeleteOptions: preconditions must be an object, dryRun a list")
     return DeleteOptions(
         grace_period_s=None if grace is None else _integer("gracePeriodSeconds", grace),
         propagation=propagation,
         uid=conditions.get("uid") or "",
         resource_version=conditions.get("resourceVersion") or "",
-        dry_run="All" in (raw.get("dryRun") or ()) or dry_run(request),
+        dry_run="All" in dry or dry_run(request),
     )
 
 

@@ -241,8 +241,10 @@ class Writer:
                 result["metadata"].pop(name, None)
                 result["metadata"] |= {name: new["metadata"][name]} if new["metadata"].get(name) else {}
             self._validate(target.kind, result)
-            if problems := status_problems(result):
-                raise invalid(target.kind, target.name, problems)
+        problems = target.kind.problems(result) if isinstance(target.kind, CustomKind) else status_problems(result)
+        if problems:
+            raise invalid(target.kind, target.name, problems)
+        if target.kind is SERVICES:
             fill_in_status(result["spec"], result["status"])
         return result
 

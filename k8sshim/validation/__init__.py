@@ -12,13 +12,14 @@ from k8sshim.errors import Problem
 from k8sshim.kinds import POLICY_GROUP, Kind
 from k8sshim.objects import Raw
 from k8sshim.validation.admin_policies import admin_policy_problems, baseline_policy_problems, cluster_policy_problems
+from k8sshim.validation.definitions import definition_problems
 from k8sshim.validation.endpoints import endpoint_slice_problems, endpoints_problems
 from k8sshim.validation.field import Field, type_of
 from k8sshim.validation.metadata import metadata_problems, selector_problems
 from k8sshim.validation.nodes import node_problems
 from k8sshim.validation.pods import pod_problems
 from k8sshim.validation.policies import network_policy_problems
-from k8sshim.validation.schema import schema_problems
+from k8sshim.validation.schema import schema_problems, status_schema_problems
 from k8sshim.validation.services import service_problems, service_status_problems
 from k8sshim.validation.workloads import workload_problems
 
@@ -42,6 +43,7 @@ _RULES: dict[tuple[str, str], Callable[[Field], Iterable[Problem]]] = {
     ("apps/v1", "DaemonSet"): workload_problems,
     ("apps/v1", "StatefulSet"): workload_problems,
     ("batch/v1", "Job"): workload_problems,
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): definition_problems,
 }
 _STATUS_RULES = {("v1", "Service"): service_status_problems}
 
@@ -57,8 +59,12 @@ def problems(raw: object) -> list[Problem]:
 
 def status_problems(raw: Raw) -> list[Problem]:
     """What is wrong with the status that somebody writes into an object that is otherwise well."""
+    kind, status = _kind_of(raw), Field(raw)["status"]
+    found = status_schema_problems(status.value, kind) if kind else []
+    if _has_null_element(status.value):
+        found += _null_elements(status)
     rule = _STATUS_RULES.get((raw["apiVersion"], raw["kind"]))
-    return list(rule(Field(raw))) if rule else []
+    return [*found, *(rule(Field(raw)) if rule else ())]
 
 
 def name_of(raw: Raw) -> str:
@@ -106,9 +112,9 @@ def _body_problems(raw: Raw) -> Iterator[Problem]:
     kind, root = _kind_of(raw), Field(raw)
     assert kind is not None, "the header has been judged"
     yield from metadata_problems(root["metadata"], kind)
+    yield from schema_problems(raw, kind)
     if kind.api_version == CLUSTER_API_VERSION:
         return
-    yield from schema_problems(raw, kind)
     if _has_null_element(raw):
         yield from _null_elements(root)
     yield from selector_problems(root)

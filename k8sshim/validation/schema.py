@@ -27,6 +27,7 @@ from k8sshim.validation.policy_schema import policy_schema
 
 _FOLDER = re.compile(r"v(\d+)\.(\d+)\.(\d+)-local-strict")
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_OBJECT_META = "/api/_definitions.json#/$defs/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _TYPE_WORDS = {
     "string": "a string",
     "integer": "an integer",
@@ -39,12 +40,45 @@ _FORMAT_WORDS = {"int32": "32-bit integer", "int64": "64-bit integer", "date-tim
 
 
 def schema_problems(raw: Raw, kind: Kind) -> list[Problem]:
-    """Every error that the schema finds, in the order of the fields; none for a kind without a schema."""
+    """Every error that the schema finds, in the order of the fields; those of its head for a kind without a schema."""
+    if not object_schema(kind):
+        return head_problems(raw)
     validator = _validator(kind)
-    if validator is None or fits(raw, kind):
+    if fits(raw, kind):
         return []
     errors = sorted(validator.iter_errors(raw), key=_place)
     return [problem for error in errors for problem in _problems(error)]
+
+
+def status_schema_problems(status: Raw, kind: Kind) -> list[Problem]:
+    """The same of a status alone, in which nothing is required: who writes a part of it need not know the rest."""
+    schema = (object_schema(kind).get("properties") or {}).get("status")
+    if schema is None or _status_check(kind)(status):
+        return []
+    errors = sorted(_judge(_part("status", schema)).iter_errors({"status": status}), key=_place)
+    return [problem for error in errors if error.validator != "required" for problem in _problems(error)]
+
+
+def head_problems(raw: Raw) -> list[Problem]:
+    """What is wrong with the metadata of an object, whatever its kind."""
+    metadata = raw.get("metadata")
+    if _check_of_definition(_OBJECT_META)(metadata):
+        return []
+    errors = sorted(_judge(_part("metadata", {"$ref": _OBJECT_META})).iter_errors({"metadata": metadata}), key=_place)
+    return [problem for error in errors for problem in _problems(error)]
+
+
+def _part(name: str, schema: Raw) -> Raw:
+    return {"$id": "https://kubernetes.io/api/part", "properties": {name: schema}}
+
+
+def _judge(schema: Raw) -> Any:
+    return _VALIDATOR(schema, registry=_registry(), format_checker=_FORMATS)
+
+
+@cache
+def _status_check(kind: Kind) -> Check:
+    return check_of(object_schema(kind)["properties"]["status"], _check_of_definition, _FORMATS.conforms)
 
 
 def fits(raw: Raw, kind: Kind) -> bool:
@@ -140,8 +174,7 @@ def _registry() -> Any:
 
 @cache
 def _validator(kind: Kind) -> Any:
-    schema = object_schema(kind)
-    return _VALIDATOR(schema, registry=_registry(), format_checker=_FORMATS) if schema else None
+    return _judge(object_schema(kind))
 
 
 @cache

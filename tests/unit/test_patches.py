@@ -185,3 +185,24 @@ def test_what_is_no_patch_is_refused() -> None:
         with pytest.raises(ApiError) as raised:
             prepare(media_type, body, kind="Pod", strategic=strategic)
         assert raised.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("patch", "what"),
+    [
+        ({"$retainKeys": 5}, "retainKeys"),
+        ({"metadata": {"$deleteFromPrimitiveList/finalizers": "a"}}, "primitive list"),
+        ({"spec": {"$setElementOrder/containers": {"name": "main"}}}, "setElementOrder list"),
+        ({"spec": {"$setElementOrder/containers": ["main"]}}, "setElementOrder list"),
+    ],
+)
+def test_directives_of_a_wrong_type_are_refused(patch: dict[str, Any], what: str) -> None:
+    raw = {"metadata": {"finalizers": ["a"]}, "spec": {"containers": [{"name": "main"}]}}
+    with pytest.raises(ApiError, match=f"invalid patch format of {what}"):
+        strategic_merge_patch(raw, patch, "Pod")
+
+
+@pytest.mark.parametrize("operation", [5, {"op": "add"}, {"op": "remove", "path": 7}, {"op": "copy", "path": "/a"}])
+def test_operations_of_a_wrong_type_do_not_apply(operation: object) -> None:
+    with pytest.raises(ApiError, match="operation 0 of the JSON patch does not apply"):
+        json_patch({"a": 1}, [operation])

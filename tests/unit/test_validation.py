@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from k8sshim import kinds
 from k8sshim.manifests import load
 from k8sshim.objects import Raw
-from k8sshim.validation import problems
+from k8sshim.validation import problems, status_problems
 from k8sshim.validation.schema import object_schema
 
 pytestmark = pytest.mark.unit
@@ -205,3 +205,28 @@ def test_any_value_at_any_place_gets_an_answer(raw: Raw, data: st.DataObject) ->
 @given(VALUES)
 def test_any_value_is_judged(value: Any) -> None:
     assert problems(value)
+
+
+@pytest.mark.parametrize(
+    ("status", "field"),
+    [
+        ({"conditions": "x"}, "status.conditions"),
+        ({"conditions": [None]}, "status.conditions[0]"),
+        ({"addresses": [{"type": "InternalIP", "address": 5}]}, "status.addresses[0].address"),
+        ({"capacity": {"cpu": {}}}, "status.capacity.cpu"),
+    ],
+)
+def test_a_status_has_the_types_that_its_schema_says(status: dict[str, Any], field: str) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "status": status}
+    assert [problem.field for problem in status_problems(node)] == [field]
+
+
+def test_a_part_of_a_status_is_enough() -> None:
+    status = {"containerStatuses": [{"name": "main", "ready": True}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "status": status}
+    assert status_problems(pod) == []
+
+
+def test_metadata_is_judged_where_the_kind_has_no_schema() -> None:
+    raw = {"apiVersion": "podwire.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": "a", "ownerReferences": ["b"]}}
+    assert [problem.field for problem in problems(raw)] == ["metadata.ownerReferences[0]"]

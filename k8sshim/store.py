@@ -163,7 +163,7 @@ class Store:
             uid=metadata["uid"],
             labels=dict(metadata.get("labels") or {}),
             fields=self._fields_of(resource, raw),
-            owners=tuple(owner["uid"] for owner in metadata.get("ownerReferences") or ()),
+            owners=tuple(dict.fromkeys(owner["uid"] for owner in metadata.get("ownerReferences") or ())),
             body=body,
         )
         return Event(record, self.get(resource, record.key), deleted)

@@ -32,7 +32,7 @@ def roles(raw: Raw) -> str:
 
 def address(address_type: str) -> Callable[[Raw], Cell]:
     def read(raw: Raw) -> str:
-        found = (a["address"] for a in at(raw, "status.addresses", ()) if a.get("type") == address_type)
+        found = (a.get("address") or "<none>" for a in at(raw, "status.addresses", ()) if a.get("type") == address_type)
         return next(found, "<none>")
 
     return read

@@ -24,6 +24,7 @@ from .status import forbidden
 
 EVENT_LIFETIME_S = 3600
 _FOREGROUND = "foregroundDeletion"
+_LONGEST_GRACE_S = 2**31 - 1  # for the moment that is told: a calendar ends with the year 9999
 _PROTECTED = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 Defer = Callable[[Callable[[], None]], object]
@@ -89,7 +90,7 @@ class Lifecycle:
         """Write down that an object is to go; a later deletion may shorten its time, never lengthen it."""
         metadata = raw["metadata"]
         if not metadata.get("deletionTimestamp") or grace_s < metadata.get("deletionGracePeriodSeconds", 0):
-            metadata["deletionTimestamp"] = timestamp(self._now() + timedelta(seconds=grace_s))
+            metadata["deletionTimestamp"] = timestamp(self._now() + timedelta(seconds=min(grace_s, _LONGEST_GRACE_S)))
             if kind is not NAMESPACES:
                 metadata["deletionGracePeriodSeconds"] = grace_s
         if kind is NAMESPACES:

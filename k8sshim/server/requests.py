@@ -154,9 +154,12 @@ def options_of(raw: Any, request: Request) -> DeleteOptions:
 
 def _integer(name: str, value: Any) -> int:
     try:
-        return int(value)
+        number = int(value)
     except (TypeError, ValueError) as error:
         raise bad_request(f"{name} is {value!r}, expected a whole number") from error
+    if not -(1 << 63) <= number < 1 << 63:
+        raise bad_request(f"{name} is {value!r}, expected a 64-bit integer")
+    return number
 
 
 @dataclass(frozen=True)

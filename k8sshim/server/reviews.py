@@ -27,8 +27,8 @@ class Reviews:
     def answer(self, target: Target, body: Raw, user: User) -> Raw:
         """The review with its status. Raises ApiError 400, 405."""
         spec = body.get("spec") or {}
-        if not isinstance(spec, dict):
-            raise bad_request("spec is no object")
+        if not isinstance(spec, dict) or not isinstance(spec.get("groups") or [], list):
+            raise bad_request("spec must be an object, and its groups a list")
         kind = target.kind.kind
         if kind == "SelfSubjectReview":
             status: Raw = {"userInfo": _shown(user)}

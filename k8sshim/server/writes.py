@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from k8sshim.errors import Problem
 from k8sshim.kinds import Kind
@@ -303,15 +304,23 @@ class Writer:
 
 def _with_ephemeral(target: Target, old: Raw, new: Raw) -> Raw:
     """The pod with more ephemeral containers; those that there are stay as they are."""
-    wanted = (new.get("spec") or {}).get("ephemeralContainers") or []
+    spec = new.get("spec") or {}
+    wanted = (spec.get("ephemeralContainers") or []) if isinstance(spec, dict) else None
+    if not isinstance(wanted, list) or not all(map(_named, wanted)):
+        why = "Invalid value: must be a list of containers, each with its name"
+        raise invalid(target.kind, target.name, [Problem(why, field="spec.ephemeralContainers")])
     present = (old.get("spec") or {}).get("ephemeralContainers") or []
-    named = {each.get("name"): each for each in wanted if isinstance(each, dict)}
-    if any(each["name"] not in named for each in present):
+    names = [each["name"] for each in wanted]
+    if any(each["name"] not in names for each in present):
         why = "Forbidden: existing ephemeral containers may not be removed"
         raise invalid(target.kind, target.name, [Problem(why, field="spec.ephemeralContainers")])
     kept = {each["name"]: each for each in present}
-    spec = {**old["spec"], "ephemeralContainers": [kept.get(each.get("name"), each) for each in copy.deepcopy(wanted)]}
+    spec = {**old["spec"], "ephemeralContainers": [kept.get(each["name"], each) for each in copy.deepcopy(wanted)]}
     return {**old, "metadata": dict(old["metadata"]), "spec": spec}
+
+
+def _named(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("name"), str)
 
 
 def _applicable(target: Target, raw: Raw) -> Raw:

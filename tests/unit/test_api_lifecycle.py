@@ -47,6 +47,14 @@ def test_a_pod_that_runs_is_given_time_and_goes_when_its_agent_says_so(world: Wo
     assert not world.exists("Pod", "web")
 
 
+def test_a_grace_beyond_the_calendar_is_told_as_a_far_moment(world: World) -> None:
+    world.create("Pod", pod("web"))
+    world.bind("web")
+    world.delete("Pod", "web", grace_period_s=2**62)
+    metadata = world.get("Pod", "web")["metadata"]
+    assert metadata["deletionGracePeriodSeconds"] == 2**62 and metadata["deletionTimestamp"].startswith("2092-")
+
+
 @pytest.mark.parametrize("phase", ["unscheduled", "Succeeded", "Failed"])
 def test_a_pod_that_does_not_run_goes_at_once(world: World, phase: str) -> None:
     world.create("Pod", pod("web"))

@@ -55,6 +55,14 @@ def test_a_record_does_not_follow_later_changes_of_the_object_given(tmp_path: Pa
     assert record.decode()["metadata"]["labels"] == {"app": "web"}
 
 
+def test_an_owner_that_is_named_twice_is_one(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    record = store.put("pods", pod("a", owners=("u1", "u1")))
+    assert [one.key.name for one in store.dependants("u1")] == ["a"]
+    store.remove(record)
+    assert store.dependants("u1") == [] and store.get("pods", record.key) is None
+
+
 def test_dependants_follow_owner_references(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     store.put("pods", pod("a", owners=("u1", "u2")))

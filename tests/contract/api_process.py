@@ -51,13 +51,18 @@ class ApiProcess:
         self._options = options
 
     def start(self) -> None:
+        """Return when it is ready."""
+        self.launch()
+        assert self.request("GET", "/readyz")[0] == 200, self.log.read_text()
+
+    def launch(self) -> None:
+        """Start the process alone."""
         descriptor = self._socket.fileno()
         argv = [sys.executable, "-m", "k8sshim.server", "--store", str(self.folder / "store.sqlite")]
         argv += ["--pki", str(self.pki), "--service-cidr", SERVICE_CIDR]
         argv += ["--bootstrap", str(self.folder / "bootstrap.json"), "--listen-fd", str(descriptor), *self._options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log, pass_fds=[descriptor])
-        assert self.request("GET", "/readyz")[0] == 200, self.log.read_text()
 
     def kill(self) -> None:
         """End it with SIGKILL."""

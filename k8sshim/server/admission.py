@@ -6,15 +6,13 @@ new object starts with. Pure, but for the ApiErrors raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from k8sshim.errors import Problem
 from k8sshim.kinds import KINDS, Kind
 from k8sshim.objects import POD_NETWORK_ANNOTATION, Raw
-from k8sshim.validation.field import invalid as invalid_value
 
+from . import immutable
 from .resources import NODES, PODS, resource_name
 from .routing import Target
 from .status import bad_request, conflict, invalid, stale
@@ -42,14 +40,6 @@ _NEW_STATUS: dict[str, Raw] = {
         "numberMisscheduled": 0,
         "numberReady": 0,
     },
-}
-
-_IMMUTABLE = {
-    "deployments.apps": ("selector",),
-    "replicasets.apps": ("selector",),
-    "daemonsets.apps": ("selector",),
-    "statefulsets.apps": ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"),
-    "jobs.batch": ("selector", "completionMode"),
 }
 
 
@@ -188,16 +178,5 @@ def _wanted(raw: Raw) -> Raw:
 
 def check_immutable(kind: Kind, old: Raw, new: Raw) -> None:
     """Raises ApiError 422 where an update changes what may not change."""
-    problems = list(_changed(kind, old.get("spec") or {}, new.get("spec") or {}))
-    if old.get("addressType") != new.get("addressType"):  # of an EndpointSlice
-        problems.append(Problem(invalid_value(new.get("addressType"), "field is immutable"), field="addressType"))
-    if problems:
+    if problems := list(immutable.changed(kind, old, new)):
         raise invalid(kind, new["metadata"]["name"], problems)
-
-
-def _changed(kind: Kind, old: Raw, new: Raw) -> Iterator[Problem]:
-    for field in _IMMUTABLE.get(resource_name(kind), ()):
-        if old.get(field) != new.get(field):
-            yield Problem(invalid_value(new.get(field), "field is immutable"), field=f"spec.{field}")
-    if kind is PODS and old.get("nodeName") and old["nodeName"] != new.get("nodeName"):
-        yield Problem(f"Invalid value: {new.get('nodeName')!r}: a bound pod stays on its node", field="spec.nodeName")

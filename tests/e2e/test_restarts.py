@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 from laboratory import RunningLab, deployment
 
@@ -15,6 +18,8 @@ COMPONENTS = {
     "openflow": ("-m", "controller.app"),
     "agent": ("-m", "topo.agent"),
 }
+DUMP = "for b in /run/podwire/switchd/*/b*.mgmt; do ovs-ofctl -O OpenFlow14 dump-flows unix:$b | sed s,^,$b,; done"
+FLOW = re.compile(r"(.*) cookie=(\S+), duration=([\d.]+)s, (.*?), n_packets=\d+, n_bytes=\d+,(.*)")
 
 
 def reached(lab: RunningLab, app: str) -> bool:
@@ -34,6 +39,27 @@ def restart(lab: RunningLab, *words: str) -> None:
         return now is not None and now.pid != old.pid
 
     assert wait_until(back, 30), f"{words} is not started again"
+
+
+def flows(lab: RunningLab) -> dict[str, float]:
+    """Every flow of the node bridges without its counters, and for how long it has been there, in seconds."""
+    done = lab.exec("node1", "sh", "-c", DUMP)
+    assert done.returncode == 0, done.stderr
+    return {f"{one[1]} {one[2]} {one[4]} {one[5]}": float(one[3]) for one in FLOW.finditer(done.stdout)}
+
+
+def test_flows_are_left_as_they_are_when_the_api_server_is_killed(lab: RunningLab) -> None:
+    """None is taken away, and none put there anew: all have been there since before."""
+    lab.apply(deployment("untouched", 3, (80, "TCP")))
+    before = flows(lab)
+    began = time.monotonic()
+    restart(lab, *COMPONENTS["api-server"])
+    lab.apply(deployment("after-the-flows", 1))  # the agent and the controller are back: they had this to do
+    passed_s = time.monotonic() - began
+    after = flows(lab)
+    assert len(before) > 100
+    assert {flow: after.get(flow) for flow in before if after.get(flow, 0) < passed_s} == {}
+    assert reached(lab, "untouched")
 
 
 @pytest.mark.parametrize("component", sorted(COMPONENTS))

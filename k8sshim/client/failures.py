@@ -18,7 +18,10 @@ class Absent(PodwireError):
 
 
 class Expired(PodwireError):
-    """The server no longer holds the changes since that resourceVersion (410): list again."""
+    """The server does not hold the changes since that resourceVersion: list again.
+
+    It no longer does (410), or does not yet (504): then it has gone back in time, as by a copy of its store.
+    """
 
 
 _ERRORS: dict[int, type[PodwireError]] = {
@@ -27,6 +30,7 @@ _ERRORS: dict[int, type[PodwireError]] = {
     HTTPStatus.GONE: Expired,
     HTTPStatus.SERVICE_UNAVAILABLE: Unreachable,
 }
+_OF_THE_FUTURE = "ResourceVersionTooLarge"  # a cause of the API's
 
 
 def decoded(content: bytes) -> Raw:
@@ -60,6 +64,8 @@ def of_status(code: int, status: Raw) -> PodwireError:
         causes = details["causes"]
         return BadInput(*(Problem(str(c.get("message")), object=name, field=str(c.get("field") or "")) for c in causes))
     message = " ".join(str(status.get("message") or f"the API server answered {code}").split())
+    if any(cause.get("reason") == _OF_THE_FUTURE for cause in details.get("causes") or ()):
+        return Expired(message)
     if code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
         return BadInput.of(message)
     return _ERRORS.get(code, PodwireError)(message)

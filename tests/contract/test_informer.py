@@ -146,6 +146,27 @@ def test_gap_that_the_server_has_forgotten_is_compared(parted: Followed, client:
     parted.wait_for("-gone", "-anew", "+anew", "~changed", "+last")
 
 
+def test_a_server_that_has_gone_back_in_time_is_listed_again(
+    client: Client, api_server: ApiProcess, follow: Start
+) -> None:
+    """A store that was put back from a copy: what the informer saw last is a version of its future."""
+    put(client, "a")
+    api_server.stop()
+    files = {path: path.read_bytes() for path in api_server.folder.glob("store.sqlite*")}
+    api_server.start()
+    followed = follow()
+    put(client, "a", "2")
+    put(client, "b")
+    followed.wait_for("+a", "=", "~a", "+b")
+    api_server.kill()
+    for path in api_server.folder.glob("store.sqlite*"):
+        path.unlink()
+    for path, content in files.items():
+        path.write_bytes(content)
+    api_server.start()
+    followed.wait_for("+a", "=", "~a", "+b", "-b", "~a")
+
+
 def test_selected_objects_come_and_go(client: Client, follow: Start) -> None:
     followed = follow(label_selector="v=in")
     put(client, "a", "out")

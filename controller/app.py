@@ -1,6 +1,6 @@
 """The OpenFlow controller's process: follows the API, and keeps every switch as the API's objects want it.
 
-python -m controller.app --kubeconfig FILE --listen PATH [--denials FILE] [--framework os-ken|ryu]
+python -m controller.app --kubeconfig FILE --listen PATH [--switches FOLDER] [--denials FILE] [--framework os-ken|ryu]
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        _serve(framework.load(arguments.framework), arguments.kubeconfig, arguments.listen, arguments.denials)
+        _serve(framework.load(arguments.framework), arguments)
     except PodwireError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, BadInput) else 1
@@ -37,15 +37,18 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _serve(chosen: framework.Framework, kubeconfig: Path, listen: Path, denials: Path | None) -> None:
+def _serve(chosen: framework.Framework, given: argparse.Namespace) -> None:
     """What is imported here uses threads and sockets, which Ryu's hub has replaced by now."""
+    from .datapaths import Datapaths  # noqa: PLC0415
     from .reconciler import Reconciler  # noqa: PLC0415
     from .watch import watch  # noqa: PLC0415
 
-    reconciler = Reconciler(chosen, *([_lines_in(denials)] if denials else ()))
-    watch(kubeconfig, reconciler, chosen)
+    datapaths = Datapaths(given.switches, chosen) if given.switches else None
+    denied = _lines_in(given.denials) if given.denials else None
+    reconciler = Reconciler(chosen, denied, datapaths=datapaths)
+    watch(given.kubeconfig, reconciler, chosen)
     chosen.spawn(lambda: deciding(reconciler.run))
-    chosen.serve(listen, reconciler)
+    chosen.serve(given.listen, reconciler)
 
 
 def _lines_in(path: Path) -> Callable[[str], object]:
@@ -70,6 +73,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m controller.app", description="podwire's OpenFlow controller")
     parser.add_argument("--kubeconfig", type=Path, required=True, help="of the API server to follow")
     parser.add_argument("--listen", type=Path, required=True, help="the unix socket that switches connect to")
+    parser.add_argument("--switches", type=Path, help="the folder in which each Open vSwitch has its control socket's")
     parser.add_argument("--denials", type=Path, help="the file for lines about connections that policies deny")
     parser.add_argument("--framework", choices=("os-ken", "ryu"), default="os-ken")
     return parser.parse_args(argv)

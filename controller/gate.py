@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from .sync import ALWAYS, LONG_AGO, SwitchSync
+from .patience import ALWAYS, LONG_AGO
+from .sync import SwitchSync
 
 SETTLE_S = 0.05  # 10,000 datapath flows were looked at within 33 ms
 PATIENCE_S = 3.0  # with bridges that are away

@@ -18,6 +18,7 @@ from typing import Any
 from k8sshim.objects import Key
 
 from .answers import Answers
+from .datapaths import DatapathOf, Datapaths
 from .denials import Denials
 from .desired import Changes, Desired, View
 from .encode import Encoder
@@ -25,8 +26,9 @@ from .framework import Datapath, Framework, Message
 from .gate import Gate
 from .links import Links, is_live
 from .marks import PATH_MTU, Feature, feature_of
+from .patience import Patience
 from .services import EVERY_NODE
-from .sync import Counters, Patience, State, SwitchSync
+from .sync import Counters, State, SwitchSync
 from .turns import Turns
 from .watch import KINDS
 
@@ -47,16 +49,17 @@ class Reconciler:
     def __init__(
         self,
         framework: Framework,
-        log_denial: Callable[[str], object] = log.info,
+        log_denial: Callable[[str], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        datapaths: Datapaths | None = None,
     ) -> None:
-        self._framework = framework
+        self._framework, self._datapaths = framework, datapaths
         self._tasks: Any = framework.queue()
         self._encoder = Encoder(framework.protocol)
         self._desired = Desired()
         self._turns = Turns(self._encoder, clock)
         self._answers = Answers(self._desired, self._encoder, clock)
-        self._denials = Denials(self._desired, log_denial, clock, partial(datetime.now, timezone.utc))
+        self._denials = Denials(self._desired, log_denial or log.info, clock, partial(datetime.now, timezone.utc))
         self._clock, self._waking = clock, False
         self._closed = Gate(clock, attrgetter("closing_since"))
         self._passed = Gate(clock, attrgetter("passing_since"))
@@ -244,6 +247,7 @@ class Reconciler:
                 baseline=lambda: self._desired.policies.baseline,
                 calm_s=CALM_S,
             ),
+            memory=DatapathOf(self._datapaths, partial(self._name, dpid), self._tasks.put) if self._datapaths else None,
             clock=self._clock,
         )
         self._switches[dpid] = (datapath, switch)
@@ -254,6 +258,11 @@ class Reconciler:
             self._began = self._clock()
             self._framework.spawn(self._greet_later)
         self._greet()
+
+    def _name(self, dpid: int) -> str:
+        """Its bridge's, as far as it is known."""
+        one = self._desired.switch(dpid)
+        return one.name if one else ""
 
     def _disconnected(self, datapath: Datapath) -> None:
         if datapath.id in self._switches and self._switches[datapath.id][0] is datapath:

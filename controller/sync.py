@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, TypeVar
 
+from .datapaths import FadesByItself, Memory
 from .diff import Change, Held, Rules, missing
 from .encode import Encoder, with_xid
 from .flows import Flow, FlowId, Group
@@ -30,10 +31,10 @@ from .opening import (
     passes_anything,
     without_openings,
 )
+from .patience import IMPATIENT, LONG_AGO, Patience, Pending
 from .tables import ENDPOINT_DNAT
 
 log = logging.getLogger(__name__)
-LONG_AGO, ALWAYS = float("-inf"), float("inf")  # moments
 ATTEMPTS = 3  # at a bundle that is refused without a reason that can be left out
 FORGET_XID = 0x3FFFFFFF  # of all messages that have connections forgotten
 METER_XID = 0x3FFFFFFE  # of the message that makes the meter for the log of denials
@@ -53,42 +54,7 @@ class State(Enum):
     READING = "tells what it holds"
     IDLE = "holds what it shall, as far as was sent"
     COMMITTING = "takes in a bundle"
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long what opens is held back: until all has closed, everywhere, that was to close when it came.
-
-    It waits for `calm_s` before, unless its object closes something, too: objects that change together come one after
-    the other. What passes waits for what closes alone. `baseline` is as in `without_openings`.
-    """
-
-    closed_until: Callable[[], float] = lambda: ALWAYS  # what was to close before that moment has closed elsewhere
-    passed_until: Callable[[], float] = lambda: ALWAYS  # the same of what passes
-    baseline: Callable[[], bool] = lambda: True
-    calm_s: float = 0.0
-
-
-IMPATIENT = Patience()
-
-
-@dataclass
-class Pending:
-    """Since when there is something of a kind that the switch has not taken in."""
-
-    waiting: float | None = None  # of what was not sent yet
-    sent: float | None = None  # of what the bundle under way may have
-
-    def come(self, moment: float) -> None:
-        self.waiting = moment if self.waiting is None else self.waiting
-
-    def send(self, *, all_of_it: bool) -> None:
-        self.sent = self.waiting
-        self.waiting = None if all_of_it else self.waiting
-
-    @property
-    def since(self) -> float | None:
-        return self.waiting if self.sent is None else self.sent
+    FORGETTING = "has its datapath forget what is closed"
 
 
 T = TypeVar("T", Flow, Group, FlowId, int)
@@ -118,6 +84,7 @@ class SwitchSync:
         counters: Counters,
         *,
         patience: Patience = IMPATIENT,
+        memory: Memory | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = f"switch {dpid:#x}"
@@ -128,6 +95,7 @@ class SwitchSync:
         self._encoder = encoder
         self._wanted = wanted
         self._patience, self._clock = patience, clock
+        self._memory = memory or FadesByItself()
         self._outbox = Change()
         self._opened: dict[FlowId, float] = {}  # what is held back, and up to when all has to be closed for it
         self._closing, self._passing = Pending(), Pending()
@@ -197,7 +165,7 @@ class SwitchSync:
 
     def change(self, change: Change) -> None:
         """More to do; sent by the next `flush`. Until the switch has been read, its answer will show it."""
-        if self.state in (State.IDLE, State.COMMITTING):
+        if self.state in (State.IDLE, State.COMMITTING, State.FORGETTING):
             self._outbox.add(change)
             self._note(change, self._clock())
 
@@ -263,10 +231,21 @@ class SwitchSync:
         return taken
 
     def committed(self) -> None:
-        """The switch has taken the bundle in."""
+        """The switch has taken the bundle in. What it closes is closed when its datapath knows, too."""
         if self.state is not State.COMMITTING:
             return
-        self.state, self._sent, self._attempts = State.IDLE, {}, 0
+        self.state, self._sent, self._attempts = State.FORGETTING, {}, 0
+        if self._closing.sent is None and self._passing.sent is None:
+            self._memory.forget_soon()
+            self.forgot()
+        else:
+            self._memory.forget(self.forgot)
+
+    def forgot(self) -> None:
+        """The datapath goes by the tables as they are since the bundle."""
+        if self.state is not State.FORGETTING:
+            return
+        self.state = State.IDLE
         self.settled = True
         self._taken_in()
         if self._failed:

@@ -71,6 +71,7 @@ def components(
                 "controller.app",
                 *kubeconfig,
                 *("--listen", str(OPENFLOW_SOCKET)),
+                *("--switches", str(RUN / "switchd")),
                 *("--denials", str(denials(folder))),
             ),
         ),

@@ -264,7 +264,7 @@ class Handmade:
     def start_controller(self) -> None:
         kubeconfig = self.api.kubeconfig(self.folder / "kubeconfig")
         argv = [self.python, "-m", "controller.app", "--kubeconfig", str(kubeconfig), "--listen", str(self.socket),
-                "--framework", self.framework]  # fmt: skip
+                "--switches", str(self.folder), "--framework", self.framework]  # fmt: skip
         with self.log.open("a") as log:
             environment = {**os.environ, "PYTHONPATH": str(ROOT)}
             self.controller = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log, text=True, env=environment)

@@ -35,6 +35,7 @@ pytestmark = pytest.mark.netns
 PODS, WORLDS = 6, 40
 RATE, MOST_S = 2000, 240.0  # knocks a second; the knocker ends by itself
 CHANGES, RESTARTS, RECONNECTS = 150, 50, 10  # 50 changes more come with the restarts
+SETTLE_S = 0.06  # in which the controller has datapaths forget, once the bridges hold what they shall
 BRIDGES = (1, 2)
 TOGETHER_S = 0.01  # within which the controller is to have heard of a change in one go
 Packet = tuple[int, int, str, int, int, float, float]  # from, to, protocol, port, source port, sent and arrived
@@ -130,6 +131,7 @@ class Story:
         assert wait_until(lambda: all(held(self.lab, f"b{dpid}") == wanted[dpid] for dpid in BRIDGES), 120), (
             "not in force"
         )
+        time.sleep(SETTLE_S)
         self.lab.settle()
         self.epochs[-1].held_s = time.monotonic()
 

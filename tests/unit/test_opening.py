@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -15,6 +15,7 @@ from controller.flows import Flow, FlowId, Owner
 from controller.gate import BUSY_S, PATIENCE_S, SETTLE_S, Gate
 from controller.marks import Feature, Priority, Side
 from controller.opening import closes, closes_anything, opens, without_openings
+from controller.patience import ALWAYS, LONG_AGO, Patience
 from controller.policy.entries import (
     EVERY_PORT,
     Isolation,
@@ -27,7 +28,7 @@ from controller.policy.entries import (
     subject_of,
 )
 from controller.stale import Stale
-from controller.sync import ALWAYS, LONG_AGO, Counters, Patience, State, SwitchSync
+from controller.sync import Counters, State, SwitchSync
 from controller.tables import INGRESS_POLICY
 from k8sshim.policies import Action, Tier
 
@@ -401,3 +402,54 @@ def test_what_has_closed_everything_closes_nothing_any_more() -> None:
     assert sync.closing_since is not None
     sync.committed()
     assert sync.closing_since is None
+
+
+class Forgetful:
+    """A datapath that forgets when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[Callable[[], None]] = []
+        self.soon = 0
+
+    def forget(self, done: Callable[[], None]) -> None:
+        self.asked.append(done)
+
+    def forget_soon(self) -> None:
+        self.soon += 1
+
+
+def test_what_closes_is_closed_once_the_datapath_has_forgotten_it() -> None:
+    """Until then nothing more is sent, and others wait; what comes meanwhile is sent afterwards."""
+    wire, memory = Wire(), Forgetful()
+    sync = SwitchSync(1, wire, ENCODER, lambda: WANTED, Counters(), memory=memory, clock=lambda: 5.0)
+    sync.read()
+    answer(sync, WANTED)
+    wire.take()
+    sync.change(Change({DENY.id: DENY}))
+    sync.flush()
+    assert wire.take() and sync.closing_since == 5.0
+    sync.committed()
+    assert (sync.state, sync.closing_since) == (State.FORGETTING, 5.0)
+    sync.change(Change({ROUTE.id: ROUTE}))
+    sync.flush()
+    assert wire.take() == []
+    [forgotten] = memory.asked
+    forgotten()
+    assert sync.closing_since is None
+    sync.flush()
+    assert wire.take()
+    sync.committed()
+    assert (sync.state, memory.soon, len(memory.asked)) == (State.IDLE, 1, 1)  # a way closes nothing: nobody waits
+
+
+def test_a_switch_that_is_read_anew_is_not_told_what_it_has_forgotten_before() -> None:
+    wire, memory = Wire(), Forgetful()
+    sync = SwitchSync(1, wire, ENCODER, lambda: WANTED, Counters(), memory=memory, clock=lambda: 5.0)
+    sync.read()
+    answer(sync, WANTED)
+    sync.change(Change({DENY.id: DENY}))
+    sync.flush()
+    sync.committed()
+    sync.read()
+    memory.asked[0]()
+    assert sync.state is State.READING

@@ -226,18 +226,17 @@ class Loop:
             flight.waiting.extend(flight.stages.popleft())
         while flight.waiting and flight.under_way < WINDOW:
             flight.under_way += 1
-            report = partial(self._report, item, flight)
-            self._executor.submit(flight.waiting.popleft(), report)
+            write = flight.waiting.popleft()
+            self._executor.submit(write, partial(self._report, item, flight, self._before(write)))
         if not flight.under_way:
             self._finish(item, flight)
 
-    def _report(self, item: Item, flight: _Flight, outcome: Outcome) -> None:
+    def _report(self, item: Item, flight: _Flight, before: Raw | None, outcome: Outcome) -> None:
         """Called in a thread of the executor."""
-        self._inbox.put(partial(self._on_outcome, item, flight, outcome))
+        self._inbox.put(partial(self._on_outcome, item, flight, before, outcome))
 
-    def _on_outcome(self, item: Item, flight: _Flight, outcome: Outcome) -> None:
+    def _on_outcome(self, item: Item, flight: _Flight, before: Raw | None, outcome: Outcome) -> None:
         flight.under_way -= 1
-        before = self._before(outcome.write)
         self._learn(outcome)
         if outcome.error is None:
             self._tell(item, outcome.write, before)
@@ -249,7 +248,7 @@ class Loop:
         self._advance(item, flight)
 
     def _before(self, write: Write) -> Raw | None:
-        """An object as it is known before the answer to a write is taken in."""
+        """An object as it is known before it is written: what watches tell of a write may come before its answer."""
         return self._world.get(write.resource, write.key) if write.resource in self._world.resources() else None
 
     def _tell(self, item: Item, write: Write, before: Raw | None) -> None:

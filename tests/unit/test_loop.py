@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fake_api import Cluster, FakeApi, pod, workload
 
-from k8sshim.client import DEPLOYMENTS, ENDPOINT_SLICES, ENDPOINTS, PODS, REPLICA_SETS, SERVICES, Unreachable
+from k8sshim.client import DEPLOYMENTS, ENDPOINT_SLICES, ENDPOINTS, EVENTS, PODS, REPLICA_SETS, SERVICES, Unreachable
 from k8sshim.controllers.__main__ import FOLLOWED, controllers
 from k8sshim.controllers.loop import PATIENT_PLANS, PLANS, Loop
 from k8sshim.errors import BadInput
@@ -158,6 +158,24 @@ def test_more_keys_than_plans_at_a_time_are_all_planned(api: Api) -> None:
         for number in range(3 * PLANS):
             api.create(SERVICES, service(f"s{number}"))
         wait_until(lambda: len(api.list(ENDPOINT_SLICES)[0]) == 3 * PLANS)
+
+
+class LateAnswers(Api):
+    """What watches tell of a new ReplicaSet comes long before the answer to its creation."""
+
+    def create(self, resource: object, raw: Raw) -> Raw:
+        created = super().create(resource, raw)
+        if resource == REPLICA_SETS:
+            wait_until(lambda: bool(self.list(PODS)[0]))  # the ReplicaSet's own controller has seen it
+        return created
+
+
+def test_what_watches_tell_first_is_told_of_all_the_same() -> None:
+    api = LateAnswers()
+    Cluster(nodes=1, api=api)
+    with running(api):
+        api.create(DEPLOYMENTS, workload(DEPLOYMENTS, replicas=1))
+        wait_until(lambda: "ScalingReplicaSet" in {event["reason"] for event in api.list(EVENTS)[0]})
 
 
 class SlowEndpoints(Api):

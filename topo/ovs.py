@@ -21,7 +21,7 @@ from .syscalls import path as netns_path
 from .vsctl import run, vsctl
 
 __all__ = ["OpenVSwitchBridges", "Switchd", "datapath_type", "kernel_datapath"]
-START_TIMEOUT_S = 15.0
+START_TIMEOUT_S = 60.0
 SCHEMAS = (Path("/usr/share/openvswitch/vswitch.ovsschema"), Path("/usr/local/share/openvswitch/vswitch.ovsschema"))
 DATAPATH_TYPES = {"kernel": "system", "userspace": "netdev"}
 

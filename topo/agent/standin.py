@@ -19,7 +19,7 @@ from topo.agent.listening import Listener
 from topo.agent.workload import Exit, Hear
 
 SILENCE_S = 1.0  # a client that says nothing for so long is told the name
-UNDECIDED_S = 0.2  # how long to wait for the rest of what could become a request line
+UNDECIDED_S = 2.0  # how long to wait for the rest of what could become a request line; a lost part of it comes again
 KILLED = Exit(137)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger
 

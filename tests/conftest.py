@@ -10,6 +10,6 @@ from hypothesis import settings
 settings.register_profile("podwire", deadline=None)
 settings.load_profile("podwire")
 
-# Who runs this in the background may have had Ctrl-C ignored, which programs inherit: tests send it to those they start.
+# Who runs this in the background may have Ctrl-C ignored, which programs inherit: tests send it to those they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -280,6 +280,7 @@ class Reconciler:
             case "OFPBundleCtrlMsg" if message.type == ofp.OFPBCT_COMMIT_REPLY:
                 switch.committed()
             case "OFPPortStatus":
+                switch.port_changed()
                 gone = message.reason == ofp.OFPPR_DELETE
                 self._links.port(datapath.id, message.desc.port_no, not gone and is_live(ofp, message.desc))
             case "OFPErrorMsg":

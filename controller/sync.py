@@ -251,6 +251,10 @@ class SwitchSync:
         if self._failed:
             self.read()
 
+    def port_changed(self) -> None:
+        """Groups that live by the port choose other buckets, which the datapath may not take up by itself."""
+        self._memory.forget_soon()
+
     def _taken_in(self) -> None:
         self._closing.sent = self._passing.sent = None
 

@@ -442,6 +442,12 @@ def test_what_closes_is_closed_once_the_datapath_has_forgotten_it() -> None:
     assert (sync.state, memory.soon, len(memory.asked)) == (State.IDLE, 1, 1)  # a way closes nothing: nobody waits
 
 
+def test_the_datapath_forgets_where_a_port_goes() -> None:
+    memory = Forgetful()
+    SwitchSync(1, Wire(), ENCODER, lambda: WANTED, Counters(), memory=memory).port_changed()
+    assert memory.soon == 1
+
+
 def test_a_switch_that_is_read_anew_is_not_told_what_it_has_forgotten_before() -> None:
     wire, memory = Wire(), Forgetful()
     sync = SwitchSync(1, wire, ENCODER, lambda: WANTED, Counters(), memory=memory, clock=lambda: 5.0)

@@ -33,14 +33,14 @@ class Datapath(Wire):
 class Controller:
     """A reconciler whose tasks are done one after the other, on demand."""
 
-    def __init__(self) -> None:
+    def __init__(self, datapaths: Any = None) -> None:
         self._tasks: queue.Queue[Any] = queue.Queue()
         hub = SimpleNamespace(sleep=lambda seconds: None)
         self.later: list[Callable[[], None]] = []
         self.now, self.tick = 0.0, 0.0
         self.log: list[str] = []
         framework = SimpleNamespace(queue=lambda: self._tasks, hub=hub, protocol=PROTOCOL, spawn=self.later.append)
-        self.reconciler = Reconciler(framework, self.log.append, clock=self._clock)  # type: ignore[arg-type]
+        self.reconciler = Reconciler(framework, self.log.append, self._clock, datapaths)  # type: ignore[arg-type]
 
     def _clock(self) -> float:
         self.now += self.tick

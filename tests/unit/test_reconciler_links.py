@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,13 +28,17 @@ def ports_of(name: str, dead: int = 0) -> dict[int, Any]:
 
 def controller_of_a_fabric() -> Controller:
     controller = Controller()
+    knows_a_fabric(controller)
+    return controller
+
+
+def knows_a_fabric(controller: Controller) -> None:
     controller.reconciler.put("Cluster", Key("", "lab"), CLUSTER)
     for number in (1, 2):
         controller.reconciler.put("Node", Key("", f"node{number}"), node(number))
     for kind in KINDS:
         controller.reconciler.synced(kind)
     controller.work()
-    return controller
 
 
 def comes(controller: Controller, name: str, dead: int = 0) -> Datapath:
@@ -102,6 +107,32 @@ def test_a_port_that_dies_changes_switches_far_away_and_nobody_else() -> None:
         taken(controller, datapaths[name])
     port_status(controller, spine, port, state=LIVE)
     assert {name for name, datapath in datapaths.items() if kinds(datapath)} == told
+
+
+class Memories:
+    """Datapaths that note which is to forget."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[str] = []
+
+    def forget(self, bridge: str, done: Callable[[], object]) -> None:
+        self.forgotten.append(bridge)
+        done()
+
+    def forget_soon(self, bridge: str) -> None:
+        self.forgotten.append(bridge)
+
+
+def test_a_port_that_dies_has_the_datapath_forget_where_it_sent() -> None:
+    memories = Memories()
+    controller = Controller(memories)
+    knows_a_fabric(controller)
+    datapaths = whole(controller)
+    assert set(memories.forgotten) == set(datapaths)
+    memories.forgotten.clear()
+    (port,) = (link.b.port for link in CLUSTER.links if (link.a.switch, link.b.switch) == ("leaf2", "spine1"))
+    port_status(controller, datapaths["spine1"], port, state=OFP.OFPPS_LINK_DOWN)
+    assert memories.forgotten == ["spine1"]
 
 
 def test_a_switch_that_comes_back_is_sent_to_once_it_holds_its_flows() -> None:

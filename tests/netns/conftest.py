@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from topo.netns import SYSCTLS
 from topo.ovs import kernel_datapath
 
 HOW = "not in a sandbox: run `python -m lab.sandbox -- python -m pytest tests/netns`"
@@ -17,6 +20,16 @@ def in_a_sandbox() -> None:
     """Skips every test outside a sandbox: nothing may be made in the machine's own namespaces."""
     if os.environ.get("PODWIRE_SANDBOX") != "1":
         pytest.skip(HOW)
+
+
+@pytest.fixture(autouse=True)
+def settings_as_before(in_a_sandbox: None) -> Iterator[None]:
+    """What a topology sets for the namespace that it is in ends with the test: others want IPv6 there."""
+    files = [path for name in SYSCTLS if (path := Path("/proc/sys", name)).exists()]
+    before = [path.read_text() for path in files]
+    yield
+    for path, text in zip(files, before, strict=True):
+        path.write_text(text)
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,10 @@ class Host:
         )
 
 
+def _sorted(lines: str) -> str:
+    return "\n".join(sorted(lines.splitlines()))
+
+
 @dataclass
 class Handmade:
     """A cluster of `nodes` nodes on one fabric switch (`single`), or on leaves of two nodes each under two spines."""
@@ -294,9 +298,12 @@ class Handmade:
         run("ovs-appctl", "-t", str(self.folder / "switchd" / "ovs-vswitchd.ctl"), "revalidator/wait")
 
     def held(self) -> dict[str, tuple[str, str]]:
-        """The flows and groups of every bridge, without what changes by itself."""
+        """The flows and groups of every bridge, sorted, without what changes by itself."""
         return {
-            bridge: (self.ofctl("dump-flows", bridge, "--no-stats"), self.ofctl("dump-groups", bridge))
+            bridge: (
+                _sorted(self.ofctl("dump-flows", bridge, "--no-stats")),
+                _sorted(self.ofctl("dump-groups", bridge)),
+            )
             for bridge in self.bridges()
         }
 

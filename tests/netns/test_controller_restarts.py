@@ -80,7 +80,7 @@ def test_only_the_difference_is_sent_and_strays_are_deleted(lab: Handmade) -> No
     restart(lab)
     assert changes(lab)["switch 0x1"] == lost + 2
     assert changes(lab)["switch 0x2"] == 0
-    assert wait_until(lambda: lab.held() == before, 10)
+    assert wait_until(lambda: lab.held() == before, 60)
 
 
 def test_what_changed_meanwhile_is_caught_up_with(lab: Handmade) -> None:
@@ -110,4 +110,4 @@ def test_a_switch_that_lost_everything_gets_it_again(lab: Handmade) -> None:
     lab.ofctl("del-flows", "b1")
     lab.ofctl("del-groups", "b1")
     lab.vsctl("set-controller", "b1", "unix:openflow.sock")
-    assert wait_until(lambda: lab.held() == before, 20)
+    assert wait_until(lambda: lab.held() == before, 60)

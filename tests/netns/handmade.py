@@ -294,8 +294,8 @@ class Handmade:
         return run("ovs-ofctl", "-O", "OpenFlow14", command, self.management(bridge), *arguments).stdout
 
     def settle(self) -> None:
-        """Until every flow of the datapath has been held against the tables once more."""
-        run("ovs-appctl", "-t", str(self.folder / "switchd" / "ovs-vswitchd.ctl"), "revalidator/wait")
+        """Until Open vSwitch has done what it was asked for before, as forgetting what its datapath remembers."""
+        run("ovs-appctl", "-t", str(self.folder / "switchd" / "ovs-vswitchd.ctl"), "version")
 
     def held(self) -> dict[str, tuple[str, str]]:
         """The flows and groups of every bridge, sorted, without what changes by itself."""

@@ -36,10 +36,19 @@ def conversation() -> Conversation:
         (b"*1\r\n$4\r\nPING\r\n", Protocol.OTHER),
         (b"\x16\x03\x01", Protocol.OTHER),
         (b"G" * 20000, Protocol.OTHER),
+        (b"GET /" + b"x" * 20_000, Protocol.UNDECIDED),
+        (b"GET /" + b"x" * 70_000, Protocol.OTHER),
     ],
 )
 def test_recognition(received: bytes, protocol: Protocol) -> None:
     assert recognise(received) is protocol
+
+
+def test_a_long_request_that_comes_in_parts_is_answered() -> None:
+    talk, request = conversation(), b"GET /" + b"x" * 30_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert talk.receive(request[:20_000]) == (b"", False)
+    answer, closing = talk.receive(request[20_000:])
+    assert answer.startswith(b"HTTP/1.1 200") and not closing
 
 
 def split(answer: bytes) -> tuple[str, dict[str, str], bytes]:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 _HTTP_LINE = re.compile(rb"[A-Z][A-Z-]{0,19} \S+ HTTP/1\.[01]\r?\n")
 _COULD_BECOME_HTTP = re.compile(rb"[A-Z][A-Z-]{0,19}( [^\r\n]*\r?)?")
-_LONGEST_LINE = 16 * 1024  # bytes of a request line
+LONGEST_REQUEST = 64 * 1024  # bytes, without a body
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def recognise(received: bytes) -> Protocol:
     """What the first bytes of a connection are."""
     if _HTTP_LINE.match(received):
         return Protocol.HTTP
-    if len(received) < _LONGEST_LINE and _COULD_BECOME_HTTP.fullmatch(received):
+    if len(received) < LONGEST_REQUEST and _COULD_BECOME_HTTP.fullmatch(received):
         return Protocol.UNDECIDED
     return Protocol.OTHER
 

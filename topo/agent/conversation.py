@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import h11
 
-from topo.agent.answers import Identity, Question, answer
+from topo.agent.answers import LONGEST_REQUEST, Identity, Question, answer
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Conversation:
     client: tuple[str, int]
     local: tuple[str, int]
     leaving: bool = False  # the next answer is the last
-    _http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER))
+    _http: h11.Connection = field(default_factory=lambda: h11.Connection(h11.SERVER, LONGEST_REQUEST))
     _request: h11.Request | None = None
 
     @property

@@ -87,7 +87,7 @@ def test_no_permission(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     closed.mkdir(mode=0)
     tmp_path.chmod(0o755)
     for parent in list(tmp_path.parents)[:2]:  # pytest's own, which nobody else may enter
-        parent.chmod(0o755)
+        parent.chmod(parent.stat().st_mode | 0o055)
     request.getfixturevalue("unprivileged")
     assert message(file) == f"{file}: permission denied"
     assert message(closed) == f"{closed}: permission denied"

@@ -21,6 +21,7 @@ from topo.ovs import Switchd
 ROOT = Path(__file__).parents[2]
 NODE_PORT, UPLINK, FIRST_POD_PORT = 1, 2, 16
 FABRIC_DPID, BORDER_DPID = 0x10001, 0x20001
+GREETINGS = 4  # that may fail, one after the other, but for the last
 OUTSIDE = 0  # stands for the number of a node: the outside host's at the border switch
 
 
@@ -291,7 +292,13 @@ class Handmade:
         return f"unix:{self.folder / 'switchd' / bridge}.{kind}"
 
     def ofctl(self, command: str, bridge: str, *arguments: str) -> str:
-        return run("ovs-ofctl", "-O", "OpenFlow14", command, self.management(bridge), *arguments).stdout
+        """Asked again where a busy machine was too slow for the greeting, which Open vSwitch waits for 5 s."""
+        argv = ("ovs-ofctl", "-O", "OpenFlow14", command, self.management(bridge), *arguments)
+        for _ in range(GREETINGS - 1):
+            done = run(*argv, check=False)
+            if done.returncode == 0:
+                return done.stdout
+        return run(*argv).stdout
 
     def settle(self) -> None:
         """Until Open vSwitch has done what it was asked for before, as forgetting what its datapath remembers."""

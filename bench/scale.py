@@ -46,8 +46,9 @@ def run() -> Outcome:
 
 
 def _pods(one: Bench) -> list[Pod]:
+    """The deployment's own: the cluster's DNS is a pod, too, and answers elsewhere."""
     client = Client(one.home / "labs" / _NAME / "kubeconfig")
-    pods = [Pod.parse(raw) for raw in client.list(PODS)[0]]
+    pods = [Pod.parse(raw) for raw in client.list(PODS, namespace="default")[0]]
     return [pod for pod in pods if pod.ready and pod.ip]
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 from .framework import Framework
@@ -50,6 +51,7 @@ class Datapaths:
     def __init__(self, folder: Path, framework: Framework) -> None:
         self._folder, self._framework = folder, framework
         self._sockets: dict[str, Path] = {}  # by the names of bridges
+        self._looking = Lock()
         self._soon: set[Path] = set()
 
     def forget(self, bridge: str, done: Callable[[], object]) -> None:
@@ -82,13 +84,14 @@ class Datapaths:
             ask(control, "revalidator/purge")
 
     def _socket(self, bridge: str) -> Path | None:
-        if bridge not in self._sockets:
-            self._sockets = {
-                name: control
-                for control in sorted(self._folder.glob(CONTROL_SOCKETS))
-                for name in (ask(control, "ofproto/list") or "").split()
-            }
-        return self._sockets.get(bridge)
+        with self._looking:  # all bridges come at once, and one look finds them all
+            if bridge not in self._sockets:
+                self._sockets = {
+                    name: control
+                    for control in sorted(self._folder.glob(CONTROL_SOCKETS))
+                    for name in (ask(control, "ofproto/list") or "").split()
+                }
+            return self._sockets.get(bridge)
 
 
 @dataclass(frozen=True)

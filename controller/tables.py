@@ -84,7 +84,8 @@ _TOO_LARGE = (
     "What is larger goes to the controller, which tells the sender; not what will be cut up.",
     NEXT,
 )
-_ADDED = {"Routing": (_PATH_MTU, _TOO_LARGE)}  # later, and by the stage that they follow
+_DNAT_AGAIN = ("DnatAgain", "Goes back with a new connection that Open vSwitch found no free source port for.", NEXT)
+_ADDED = {"EndpointDnat": (_DNAT_AGAIN,), "Routing": (_PATH_MTU, _TOO_LARGE)}  # later, and by the stage that they follow
 
 
 def _stages() -> Iterator[Table]:
@@ -108,6 +109,7 @@ NODE_TABLES = tuple(_stages())
     SERVICE_LOAD_BALANCING,
     ENDPOINT_SELECTION,
     ENDPOINT_DNAT,
+    DNAT_AGAIN,
     EGRESS_ADMIN,
     EGRESS_POLICY,
     EGRESS_DEFAULT,

@@ -1,22 +1,25 @@
-"""How long the userspace datapath remembers connections that are closed. Pure.
+"""What the userspace datapath's conntrack is made to do: forget closed connections soon, take any sequence number. Pure.
 
-A host keeps a closed TCP connection in TIME_WAIT for 60 s (Linux, net/tcp.h) and takes no other from the same
-address and port meanwhile. Conntrack has to remember it for longer: what it has forgotten it gives away, and a client
-that asks one endpoint by two Services from one port would be refused without a word. Open vSwitch's own 30 s are too
-short; the kernel's conntrack has 120 s.
+A closed connection holds the port that its client's node lent it (`NODE_SOURCE_PORTS` of the controller), so Open
+vSwitch's 30 s are too long: a busy client outside would use all of them up. What conntrack has forgotten, or what went
+another way, a host may still remember: it keeps a closed TCP connection in TIME_WAIT for 60 s (Linux, net/tcp.h). Asked
+for another one from the same address and port, it may answer with an acknowledgement of the old, which the client
+resets before it asks again (RFC 5961, section 4.2). The reset's sequence number belongs to no connection that conntrack
+has seen. Open vSwitch would call it invalid and leave it untranslated, and the client would ask in vain. So sequence
+numbers are not looked at. The kernel's conntrack knows this exchange (IP_CT_EXP_CHALLENGE_ACK) and lets it through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-CLOSED_S = 75
-_STATES = ("tcp_close", "tcp_time_wait")  # what both ends have closed, and what one end has
+CLOSED_S = 5  # a few retransmissions of what ended it
+ANY_SEQUENCE_NUMBER = ("dpctl/ct-disable-tcp-seq-chk", "netdev@ovs-netdev")  # ovs-vswitchd forgets it as it ends
 
 
 def closed_connections(zones: Iterable[int]) -> list[str]:
-    """The arguments by which ovs-vsctl gives zones of the userspace datapath these timeouts."""
-    policy = ["--id=@policy", "create", "CT_Timeout_Policy", *(f"timeouts:{state}={CLOSED_S}" for state in _STATES)]
+    """The arguments by which ovs-vsctl gives zones of the userspace datapath this timeout."""
+    policy = ["--id=@policy", "create", "CT_Timeout_Policy", f"timeouts:tcp_close={CLOSED_S}"]
     names = {zone: f"@zone{zone}" for zone in zones}
     rows = [
         word

@@ -27,7 +27,7 @@ from k8sshim.errors import PodwireError
 
 from . import bfd, netns, overlays, ovs
 from .bridges import OpenVSwitchBridges, refusals, socket_of
-from .conntrack import closed_connections
+from .conntrack import ANY_SEQUENCE_NUMBER, closed_connections
 from .fabric import FabricLink
 from .placement import Group
 from .plan import Plan, PlannedHost, PlannedNode, PlannedSwitch
@@ -248,6 +248,7 @@ def _start_bridges(plan: Plan, group: Group, switchd: ovs.Switchd, net: Mininet)
         for switch in batch:
             switch.commands, switch.batch = [], False
     if switchd.datapath_type == "netdev":
+        switchd.control(*ANY_SEQUENCE_NUMBER)
         bridges = [node.bridge for node in plan.nodes if node.bridge.name in group.switches]
         if bridges:  # a group may have fabric switches alone
             switchd.vsctl(*closed_connections(zone for bridge in bridges for zone in conntrack_zones(bridge.dpid)))

@@ -17,6 +17,7 @@ from pathlib import Path
 from k8sshim.errors import PodwireError
 
 from .bridges import OpenVSwitchBridges
+from .conntrack import ANY_SEQUENCE_NUMBER
 from .syscalls import path as netns_path
 from .vsctl import run, vsctl
 
@@ -124,6 +125,8 @@ class Switchd:
             self.vsctl(
                 "set", "Open_vSwitch", ".", f"external_ids:started={time.monotonic_ns()}"
             )  # waits for the daemon
+            if self.datapath_type == "netdev" and self.vsctl("list-br"):
+                self.control(*ANY_SEQUENCE_NUMBER)
 
     def stop(self) -> None:
         """Ends both daemons; the kernel does it for a lab."""
@@ -134,6 +137,10 @@ class Switchd:
     def vsctl(self, *arguments: str) -> str:
         """Runs ovs-vsctl on this group's database. Raises PodwireError with what it said."""
         return vsctl(self.socket, *arguments)
+
+    def control(self, *command: str) -> str:
+        """Has ovs-vswitchd do something that its database has no word for. Raises PodwireError with what it said."""
+        return run(["ovs-appctl", "-t", str(self.directory / "ovs-vswitchd.ctl"), *command])
 
     def _runs(self, name: str) -> bool:
         return name in self._children and self._children[name].poll() is None

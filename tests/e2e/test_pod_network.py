@@ -10,7 +10,7 @@ import re
 
 import pytest
 from laboratory import Laboratory
-from networks import NETWORKS, PORT, Network, NetworkLab, bring_up, source_addresses
+from networks import NETWORKS, PORT, Network, NetworkLab, bring_up, service, source_addresses
 
 pytestmark = pytest.mark.e2e
 
@@ -26,6 +26,22 @@ except ConnectionRefusedError:
     print("refused")
 except TimeoutError:
     print("silence")
+"""
+
+TWO_WAYS = """
+import socket, sys
+def ask(host, port, source_port):
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind(("", source_port))
+    client.settimeout(10)
+    client.connect((host, int(port)))
+    client.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    assert b"200 OK" in b"".join(iter(lambda: client.recv(4096), b""))
+for source_port in range(41000, 41024):
+    for way in sys.argv[1:]:
+        ask(*way.split(":"), source_port)
+print("all")
 """
 
 
@@ -163,3 +179,15 @@ def test_errors_of_a_services_endpoint_come_back_to_its_client(net: NetworkLab) 
         assert net.fetch(source, net.cluster_ips["only-a"], 81).returncode == 7, source
         probe = net.run(source, "python3", "-c", UDP_PROBE, net.cluster_ips["only-a"], "81")
         assert probe.stdout == "refused\n", source
+
+
+def test_a_port_that_the_server_has_not_forgotten_can_be_used_another_way(net: NetworkLab) -> None:
+    """The server ends the connection, so it keeps it in TIME_WAIT; the client's own bridge never knew of it."""
+    one = service("two-ways", {"app": "a"}, web=PORT)
+    net.lab.apply({**one, "spec": {**one["spec"], "type": "NodePort"}})
+    spec = json.loads(net.lab.kubectl("get", "service", "two-ways", "-o", "json"))["spec"]
+    ways = (f"{net.node_ips['node1']}:{spec['ports'][0]['nodePort']}", f"{spec['clusterIP']}:80")
+    assert net.run("c", "curl", "-sS", "--retry", "5", "--retry-connrefused", f"http://{ways[0]}").returncode == 0
+    done = net.run("c", "python3", "-c", TWO_WAYS, *ways)
+    net.lab.kubectl("delete", "service", "two-ways")
+    assert done.stdout == "all\n", done.stderr

@@ -38,7 +38,7 @@ FRONTS = [
 CLIENTS = ("near", "far", "node1", "HOST")  # pods on node1 and node3, a node, the outside host
 
 ASK = """
-import concurrent.futures, json, socket, sys
+import concurrent.futures, errno, json, socket, sys
 def ask(front, more=1):
     host, port = front
     try:
@@ -53,7 +53,7 @@ def ask(front, more=1):
     except TimeoutError:  # once may be bad luck: a port that the server has not let go of yet
         return ask(front, more - 1) if more else "dropped"
     except OSError as error:
-        return "unreachable"
+        return "unreachable" if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH) else str(error)
 fronts, tries, patience = json.load(sys.stdin), int(sys.argv[1]), float(sys.argv[2])
 with concurrent.futures.ThreadPoolExecutor(32) as pool:
     asked = [front for front in fronts for _ in range(tries)]

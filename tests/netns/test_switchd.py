@@ -86,3 +86,12 @@ def test_a_refused_transaction_is_one_line(switchd: Switchd) -> None:
     with pytest.raises(PodwireError, match=r"^ovs-vsctl: .*no bridge named nowhere") as raised:
         switchd.vsctl("list-ports", "nowhere")
     assert "\n" not in str(raised.value)
+
+
+def test_sequence_numbers_are_not_looked_at_by_a_new_daemon(switchd: Switchd) -> None:
+    """A setting that ovs-vswitchd forgets as it ends."""
+    if switchd.datapath_type != "netdev":
+        pytest.skip("the kernel's conntrack knows which are answers to an old connection")
+    kill(switchd, "ovs-vswitchd")
+    switchd.restart()
+    assert "disabled" in switchd.control("dpctl/ct-get-tcp-seq-chk")

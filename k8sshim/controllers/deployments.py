@@ -15,10 +15,11 @@ from k8sshim.controllers import pods as podlib
 from k8sshim.controllers.loop import Surroundings
 from k8sshim.controllers.replicas import replicas_of
 from k8sshim.controllers.rollout import HASH_LABEL, REVISION, Rollout, SetSize, bare, next_sizes, revision_of
-from k8sshim.controllers.world import Change, World
+from k8sshim.controllers.world import Change, World, controller_uid
 from k8sshim.controllers.writes import NOTHING, Create, Delete, Plan, Update, Write, with_status
 from k8sshim.endpoints import owner_reference
 from k8sshim.objects import Key, Raw
+from k8sshim.selectors import Selector
 
 _DESIRED = "deployment.kubernetes.io/desired-replicas"
 _MAX = "deployment.kubernetes.io/max-replicas"
@@ -38,6 +39,7 @@ class Deployments:
             yield change.key
         elif change.resource == REPLICA_SETS:
             yield from _owner_of(change.present)
+            yield from _adopters(change.new, world)
         elif change.resource == PODS and change.new is None:  # Recreate waits for the last old pod
             for owner in change.latest["metadata"].get("ownerReferences") or ():
                 found = world.get(REPLICA_SETS, Key(change.key.namespace, owner.get("name") or ""))
@@ -47,6 +49,9 @@ class Deployments:
         deployment = world.get(DEPLOYMENTS, key)
         if deployment is None or deployment["metadata"].get("deletionTimestamp"):
             return NOTHING
+        _, claims = podlib.claim(deployment, _selector(deployment), world, REPLICA_SETS)
+        if claims:
+            return Plan.of(claims)
         rollout = Rollout.of(deployment, world)
         if deployment["spec"].get("paused"):
             sizing = _paused_sizes(rollout)
@@ -60,6 +65,19 @@ class Deployments:
         status, again_after_s = statuslib.status(rollout, around.now)
         writes = [*with_status(DEPLOYMENTS, deployment, status), *_resize(rollout, sizing), *_tidy(rollout, status)]
         return Plan.of(writes, again_after_s=again_after_s)
+
+
+def _selector(deployment: Raw) -> Selector:
+    return Selector.from_raw(deployment["spec"].get("selector"))
+
+
+def _adopters(raw: Raw | None, world: World) -> Iterable[Key]:
+    """The Deployments that select a ReplicaSet that nobody owns."""
+    if raw is None or controller_uid(raw):
+        return
+    for each in world.all(DEPLOYMENTS, raw["metadata"].get("namespace") or ""):
+        if _selector(each).matches(raw["metadata"].get("labels") or {}):
+            yield Key.of(each)
 
 
 def _owner_of(sets: Iterable[Raw]) -> Iterable[Key]:

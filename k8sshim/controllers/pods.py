@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from k8sshim.client import PODS
+from k8sshim.client import PODS, Resource
 from k8sshim.controllers.world import World, controller_uid
 from k8sshim.controllers.writes import Create, Delete, Patch, Write
 from k8sshim.endpoints import is_ready, owner_reference
@@ -114,28 +114,28 @@ def creation(pod: Raw) -> Create:
     return Create(PODS, pod)
 
 
-def claim(owner: Raw, selector: Selector, world: World) -> tuple[list[Raw], list[Write]]:
-    """The pods that belong to an owner, and the writes that make it so: ones that match and have no controller are
-    adopted, ones that match no longer are released
+def claim(owner: Raw, selector: Selector, world: World, resource: Resource = PODS) -> tuple[list[Raw], list[Write]]:
+    """The pods (or what else) that belong to an owner, and the writes that make it so: ones that match and have no
+    controller are adopted, ones that match no longer are released
     (https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/)."""
     uid, namespace = owner["metadata"].get("uid") or "", owner["metadata"].get("namespace") or ""
-    pods, writes = [], list[Write]()
-    for pod in world.owned(PODS, uid):
-        if controller_uid(pod) != uid:
+    mine, writes = [], list[Write]()
+    for raw in world.owned(resource, uid):
+        if controller_uid(raw) != uid:
             continue
-        if selector.matches(pod["metadata"].get("labels") or {}):
-            pods.append(pod)
-        elif not is_terminating(pod):
-            rest = [each for each in pod["metadata"].get("ownerReferences") or () if each.get("uid") != uid]
-            writes.append(_owners(pod, rest))
-    for pod in world.unowned(PODS, namespace):
-        if is_active(pod) and not selector.empty and selector.matches(pod["metadata"].get("labels") or {}):
-            pods.append(pod)
-            rest = list(pod["metadata"].get("ownerReferences") or ())
-            writes.append(_owners(pod, [*rest, owner_reference(owner)]))
-    return pods, writes
+        if selector.matches(raw["metadata"].get("labels") or {}):
+            mine.append(raw)
+        elif not is_terminating(raw):
+            rest = [each for each in raw["metadata"].get("ownerReferences") or () if each.get("uid") != uid]
+            writes.append(_owners(resource, raw, rest))
+    for raw in world.unowned(resource, namespace):
+        if is_active(raw) and not selector.empty and selector.matches(raw["metadata"].get("labels") or {}):
+            mine.append(raw)
+            rest = list(raw["metadata"].get("ownerReferences") or ())
+            writes.append(_owners(resource, raw, [*rest, owner_reference(owner)]))
+    return mine, writes
 
 
-def _owners(pod: Raw, owners: list[Raw]) -> Patch:
-    metadata = {"uid": pod["metadata"].get("uid"), "ownerReferences": owners}
-    return Patch(PODS, Key.of(pod), {"metadata": metadata})
+def _owners(resource: Resource, raw: Raw, owners: list[Raw]) -> Patch:
+    metadata = {"uid": raw["metadata"].get("uid"), "ownerReferences": owners}
+    return Patch(resource, Key.of(raw), {"metadata": metadata})

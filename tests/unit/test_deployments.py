@@ -203,3 +203,24 @@ def test_what_is_deleted_stays_deleted() -> None:
     cluster.api.delete(DEPLOYMENTS, WEB)
     cluster.run()
     assert not cluster.api.list(REPLICA_SETS)[0] and not cluster.api.list(PODS)[0]
+
+
+def test_what_an_orphaning_deletion_left_is_adopted_by_the_next_deployment() -> None:
+    """ "kubectl delete --cascade=orphan", and the manifest applied again: the pods stay, and so does the history."""
+    cluster = deployed(replicas=2)
+    cluster.apply(DEPLOYMENTS, workload(DEPLOYMENTS), template=template("nginx:2"))
+    cluster.run()
+    before = sets(cluster)
+    pods = {each["metadata"]["name"] for each in cluster.pods(app="web")}
+    for each in before.values():
+        cluster.api.patch(REPLICA_SETS, Key.of(each), {"metadata": {"ownerReferences": []}})
+    cluster.api.delete(DEPLOYMENTS, WEB)
+    cluster.apply(DEPLOYMENTS, workload(DEPLOYMENTS, replicas=2, template=template("nginx:2")))
+    cluster.run()
+    uid = cluster.api.objects[DEPLOYMENTS, WEB]["metadata"]["uid"]
+    after = sets(cluster)
+    assert {key: each["metadata"]["name"] for key, each in after.items()} == {
+        key: each["metadata"]["name"] for key, each in before.items()
+    }
+    assert {owner["uid"] for each in after.values() for owner in each["metadata"]["ownerReferences"]} == {uid}
+    assert {each["metadata"]["name"] for each in cluster.pods(app="web")} == pods

@@ -10,7 +10,8 @@ from k8sshim.kinds import Kind
 from k8sshim.objects import Raw
 from k8sshim.validation.field import Field, invalid
 
-from .resources import PODS, resource_name
+from . import pod_updates
+from .resources import resource_name
 
 _ONCE_SET = "Forbidden: field is immutable when `immutable` is set"
 _STATEFUL = (
@@ -73,10 +74,6 @@ def changed(kind: Kind, old: Raw, new: Raw) -> Iterator[Problem]:
             yield after[path].problem(message)
     if rule := _RULES.get(resource):
         yield from rule(before, after)
-    if kind is PODS:
-        node = after.at("spec", "nodeName")
-        if before.at("spec", "nodeName").text not in ("", node.text):
-            yield node.problem(f"Invalid value: {node.value!r}: a bound pod stays on its node")
 
 
 def _meant(field: Field) -> Any:
@@ -133,4 +130,5 @@ _RULES: dict[str, Callable[[Field, Field], Iterator[Problem]]] = {
     "statefulsets.apps": _stateful_set,
     "persistentvolumeclaims": _claim,
     "jobs.batch": _job,
+    "pods": pod_updates.changed,
 }

@@ -197,6 +197,12 @@ class AgentWorld:
         self.agent.observe(copy.deepcopy(raw))
         return raw
 
+    def change(self, name: str, **spec: Any) -> None:
+        """Changes a pod's spec."""
+        raw = self.api.pods[Key("default", name)]
+        raw["spec"] |= spec
+        self.agent.observe(copy.deepcopy(raw))
+
     def delete(self, name: str, grace_s: int) -> None:
         """Asks for a graceful deletion."""
         metadata = self.api.pods[Key("default", name)]["metadata"]

@@ -106,3 +106,19 @@ def test_the_other_containers_of_a_pod_live_on(tmp_path: Path) -> None:
         assert not world.containers.running("b").exited.done()
 
     play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("policy", ["Always", "Never"])
+def test_a_container_whose_image_changes_is_started_again_at_once(tmp_path: Path, policy: str) -> None:
+    """ "Restart regardless of the restart policy because the container spec changed" (`computePodActions`)."""
+
+    async def scene(world: AgentWorld) -> None:
+        world.pod("web", containers=[{"name": "main", "image": "x:1"}, {"name": "other"}], restartPolicy=policy)
+        await until(lambda: world.status("web").get("phase") == "Running")
+        world.change("web", containers=[{"name": "main", "image": "x:2"}, {"name": "other"}])
+        await until(lambda: world.containers.names() == ["main", "other", "main"])
+        await until(lambda: world.container("web")["restartCount"] == 1 and world.container("web")["ready"])
+        assert world.container("web")["image"] == "x:2"
+        assert world.status("web")["containerStatuses"][1]["restartCount"] == 0
+
+    play(tmp_path, scene)

@@ -131,7 +131,7 @@ def test_immutable_fields(world: World) -> None:
         world.patch("Deployment", "web", {"spec": patch})
     world.create("Pod", pod("web"))
     world.bind("web", "n1")
-    with refused(422, "Invalid", "a bound pod stays on its node"):
+    with refused(422, "Invalid", "pod updates may not change fields other than .*; changed: nodeName"):
         world.patch("Pod", "web", {"spec": {"nodeName": "n2"}})
 
 

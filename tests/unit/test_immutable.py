@@ -91,3 +91,50 @@ def test_claims() -> None:
 def test_others(api_version: str, kind: str, old: dict[str, Any], new: dict[str, Any], why: str) -> None:
     found = said(api_version, kind, old, **new)
     assert len(found) == bool(why) and all(each.startswith(why) for each in found), found
+
+
+POD: dict[str, Any] = {
+    "containers": [{"name": "main", "image": "x:1", "resources": {}, "env": [{"name": "A", "value": ""}]}],
+    "restartPolicy": "Always",
+    "tolerations": [{"key": "a", "operator": "Exists", "tolerationSeconds": 30}],
+}
+OTHERS = "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
+
+
+def said_of_pod(**fields: Any) -> list[str]:
+    return said("v1", "Pod", {"spec": POD}, spec={**POD, **fields})
+
+
+def test_what_may_change_of_a_pod() -> None:
+    """`ValidatePodUpdate`: images, a deadline that comes or comes nearer, more tolerations and their seconds."""
+    container = {"name": "main", "image": "x:2", "env": [{"name": "A"}]}  # as a Go client writes it again
+    assert said_of_pod(containers=[container], hostNetwork=False, nodeName="node1", activeDeadlineSeconds=5) == []
+    later = [{"key": "b"}, {"key": "a", "operator": "Exists", "tolerationSeconds": 60}]
+    assert said_of_pod(tolerations=later) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"restartPolicy": "Never"}, "changed: restartPolicy"),
+        ({"containers": [{**POD["containers"][0], "command": ["sh"]}]}, "changed: containers"),
+        ({"hostname": "a", "volumes": [{"name": "v"}]}, "changed: hostname, volumes"),
+    ],
+)
+def test_what_may_not_change_of_a_pod(fields: dict[str, Any], why: str) -> None:
+    (message,) = said_of_pod(**fields)
+    assert message.startswith(OTHERS) and message.endswith(why)
+
+
+def test_what_else_of_a_pod_stays() -> None:
+    more = [*POD["containers"], {"name": "b", "image": "x"}]
+    assert said_of_pod(containers=more) == ["spec.containers: Forbidden: pod updates may not add or remove containers"]
+    no_image = [{**POD["containers"][0], "image": ""}]
+    assert said_of_pod(containers=no_image) == ["spec.containers[0].image: Required value"]
+    (why,) = said_of_pod(tolerations=[])
+    assert why == "spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"
+    sooner = {"spec": {**POD, "activeDeadlineSeconds": 5}}
+    assert said("v1", "Pod", sooner, spec={**POD, "activeDeadlineSeconds": 4}) == []
+    for seconds, why in ((9, "must be less than or equal to 5"), (None, "must not update from a positive integer")):
+        (told,) = said("v1", "Pod", sooner, spec={**POD, "activeDeadlineSeconds": seconds})
+        assert told.startswith("spec.activeDeadlineSeconds: Invalid value: ") and why in told

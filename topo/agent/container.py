@@ -50,6 +50,7 @@ class ContainerKeeper:
         self._stopping = asyncio.Event()
         self._stop_at = float("inf")
         self._hook: asyncio.Task[None] | None = None
+        self._renewed = False
 
     @property
     def workload(self) -> Workload | None:
@@ -63,9 +64,10 @@ class ContainerKeeper:
         while not self._stopping.is_set():
             ended = await self._run_once()
             self._set(state=ended, started=False, ready=False)
-            if self._stopping.is_set() or not restarts.wanted(self._policy, ended.exit_code):
+            renewed, self._renewed = self._renewed, False
+            if self._stopping.is_set() or not (renewed or restarts.wanted(self._policy, ended.exit_code)):
                 return
-            await self._pause(ended)
+            await self._pause(ended, at_once=renewed)
 
     def stop(self, grace_s: float) -> None:
         """End it for good; again with a shorter grace period to hurry."""
@@ -75,6 +77,14 @@ class ContainerKeeper:
         self._stop_at = min(self._stop_at, time.monotonic() + grace_s)
         if self._workload:
             self._end(self._workload, grace_s)
+
+    def renew(self, container: ContainerSpec) -> None:
+        """Run what the pod says of the container now: what runs ends, and is started again by any restartPolicy."""
+        self.container = container
+        if self._workload and not self._stopping.is_set():
+            self._renewed = True
+            self._around.tell(container.name, telling.renewing(container.name))
+            self._end(self._workload, self._around.grace_s)
 
     def _end(self, workload: Workload, grace_s: float) -> None:
         """Stop what runs; first it is told by its preStop hook, within the same grace period."""
@@ -120,9 +130,9 @@ class ContainerKeeper:
         workload.stop(0)
         return False
 
-    async def _pause(self, ended: Terminated) -> None:
-        self._backoff = self._backoff.after(ended.finished_at - ended.started_at)
-        delay = self._backoff.delay_s
+    async def _pause(self, ended: Terminated, *, at_once: bool) -> None:
+        self._backoff = self._around.backoff if at_once else self._backoff.after(ended.finished_at - ended.started_at)
+        delay = 0.0 if at_once else self._backoff.delay_s
         if delay or ended.reason == "StartError":
             text = f"back-off {delay:g}s restarting failed container {self.container.name}"
             text = f"{ended.message}; {text}" if ended.reason == "StartError" else text

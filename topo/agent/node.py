@@ -18,7 +18,7 @@ from topo.agent.folders import PodFolders
 from topo.agent.logs import pod_folder
 from topo.agent.network import PodNetworks
 from topo.agent.pod import PodKeeper, PodMachine
-from topo.agent.podspec import PodSpec, parse
+from topo.agent.podspec import PodSpec, images_of, parse
 from topo.agent.presence import Presence
 from topo.agent.probing import Prober
 from topo.agent.reporter import Reporter
@@ -90,6 +90,7 @@ class NodeAgent:
         else:
             keeper.api_status = raw.get("status") or {}
             self._extend(keeper, raw)
+            keeper.renew(images_of(raw))
         if keeper is not None and metadata.get("deletionTimestamp"):
             grace = metadata.get("deletionGracePeriodSeconds")
             keeper.stop(keeper.spec.grace_s if grace is None else float(grace))

@@ -236,6 +236,17 @@ class PodKeeper:
             self._ephemeral.append(keeper)
             self._tasks.append(asyncio.create_task(keeper.run()))
 
+    def renew(self, images: Mapping[str, str]) -> None:
+        """Run containers from the images that the pod names now; init containers that have completed stay so."""
+        keepers = (*self._mains, *(each for each in self._inits if each.container.sidecar))
+        present = [(each, each.container) for each in keepers]
+        changed = [(each, image) for each, one in present if (image := images.get(one.name, one.image)) != one.image]
+        for keeper, image in changed:
+            keeper.renew(replace(keeper.container, image=image))
+        if changed:
+            containers, inits = (tuple(each.container for each in some) for some in (self._mains, self._inits))
+            self.spec = replace(self.spec, containers=containers, init_containers=inits)
+
     def _debugger(self, container: ContainerSpec, state: ContainerState) -> ContainerKeeper:
         """Who keeps an ephemeral container: it runs once."""
         return self._keeper(container, state, init=False, policy="Never")

@@ -147,6 +147,13 @@ def parse(raw: Raw) -> PodSpec:
     )
 
 
+def images_of(raw: Raw) -> dict[str, str]:
+    """The images of a pod's containers, by their names."""
+    spec = raw.get("spec") or {}
+    containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    return {each["name"]: each.get("image") or "" for each in containers}
+
+
 def _service_account_of(spec: Raw) -> str:
     """The name of the ServiceAccount that a pod runs as."""
     return spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"

@@ -33,3 +33,7 @@ def hook_failed(hook: str, container: str) -> Words:
 
 def killing(container: str) -> Words:
     return NORMAL, "Killing", f"Stopping container {container}"
+
+
+def renewing(container: str) -> Words:
+    return NORMAL, "Killing", f"Container {container} definition changed, will be restarted"

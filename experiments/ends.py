@@ -63,10 +63,16 @@ def pod(client: Client, key: Key) -> Pod:
     return seen[-1]
 
 
-def service_address(client: Client, key: Key) -> str:
+def service(client: Client, key: Key) -> Service:
+    """The Service, which has a cluster IP."""
     raw = client.get(SERVICES, key)
-    service = Service.parse(raw) if raw else None
-    if service is None or not service.cluster_ips:
-        problem = "has no cluster IP" if service else "the scenario names it, its manifests have no such Service"
+    found = Service.parse(raw) if raw else None
+    if found is None or not found.cluster_ips:
+        problem = "has no cluster IP" if found else "the scenario names it, its manifests have no such Service"
         raise BadInput.of(problem, object=f"Service {key}")
-    return service.cluster_ips[0]
+    return found
+
+
+def service_address(client: Client, key: Key) -> str:
+    """Its first cluster IP."""
+    return service(client, key).cluster_ips[0]

@@ -15,7 +15,7 @@ from experiments.planning import Measurer, shuffled
 from experiments.recording import Measured, Taken, recording
 from experiments.results import Labels, Sample, labels
 from experiments.throughput import CROSS_NODE, POD_TO_POD
-from experiments.timeline import parameters, planning, seeing
+from experiments.timeline import parameters, planning, seeing, served
 from experiments.timeline.doing import Script, Story
 from experiments.timeline.parameters import BEFORE, CONNECTIONS, TCP, UDP, Case, Timeline
 from experiments.timeline.seeing import BIN_S, STREAM_BIN_S
@@ -28,12 +28,15 @@ from lab.faults.injecting import undone
 from lab.inventory import netns_of
 from lab.state import Lab
 from lab.waiting import wait_until
+from topo.fields import Problems
 from topo.plan import plan as plan_of
 
 __all__ = ["check_programs", "expected", "measure"]
 LEAD_S = 0.8  # for tools to be under way before a case's time begins
-SETTLED_S = 60.0
-_TRIED_S = 0.2
+SETTLED_S = 60.0  # for the lab to be itself again after a case
+AGAIN_S = 10.0  # where that was in vain the last time
+_TRIED_S, _SERVES_S = 0.2, 1.0
+_OFFERED_MBIT = 1.0
 expected = planning.expected
 
 
@@ -41,6 +44,8 @@ def measure(lab: Lab, prepared: Prepared, measurer: Measurer) -> tuple[Measured,
     """What the readings gave, and what they were taken in. Raises BadInput, PodwireError."""
     given, plan = parameters.of(prepared.scenario.parameters), plan_of(prepared.cluster)
     bench = Bench(lab, given)
+    measurer.doing("servers are waited for", planning.SERVERS_S)
+    bench.check_served(Problems(prepared.path, f"Scenario {prepared.scenario.name}"))
     planned = shuffled(given.cases, prepared.scenario.pace.repetitions, prepared.scenario.seed)
     with recording() as recorder:
         for number, (repetition, case) in enumerate(planned, 1):
@@ -60,12 +65,30 @@ class Bench:
     def __init__(self, lab: Lab, given: Timeline) -> None:
         self.timelines: dict[str, list[dict[str, Any]]] = {}
         self._lab, self._given = lab, given
+        self._patience_s = SETTLED_S
         self._client, self._sandbox = Client(lab.kubeconfig), Sandbox(lab.pid)
         self._sender = ends.pod(self._client, given.client)
         self.client_netns = netns_of(self._sender)
         self._places = (self.client_netns, str(ends.pod(self._client, given.server).node))
         servers = (given.server, *(case.server for case in given.cases if case.server))
         self._servers = {key: ends.pod(self._client, key).ip for key in servers}
+
+    def check_served(self, problems: Problems) -> None:
+        """Raises BadInput, which names what nobody serves."""
+        service = ends.service(self._client, self._given.service) if self._given.service else None
+        if service:
+            served.check_port(service, self._given.port, problems)
+        address = service.cluster_ips[0] if service else ""
+        targets = served.targets(self._given, self._servers, address)
+        served.check(targets, self._serves, self._given.client, problems)
+
+    def _serves(self, target: served.Target) -> bool:
+        there = Ends(self.client_netns, target.address, target.address, self._given.port)
+        try:
+            seen = Watchers(self._sandbox, there, (target.watch,), _OFFERED_MBIT).start(_SERVES_S).end()
+        except ToolFailed:
+            return False
+        return not seen.broken and all(any(one.received_s for one in found) for found in seen.probes.values())
 
     def take(self, case: Case, repetition: int) -> Taken:
         """One repetition of a case; every fault of it is undone at the end. Raises ToolFailed, BadInput."""
@@ -92,8 +115,10 @@ class Bench:
     def settle(self) -> None:
         """Until every pod is ready, servers answer, and all new connections do. Raises ToolFailed."""
         for what, asked in (("pods are not ready", self._ready), ("probes are not answered", self._answered)):
-            if not wait_until(asked, SETTLED_S):
-                raise ToolFailed(f"{what} {SETTLED_S:g} s after the end of the faults before")
+            if not wait_until(asked, self._patience_s):
+                waited_s, self._patience_s = self._patience_s, AGAIN_S
+                raise ToolFailed(f"{what} after the faults before were undone, waited {waited_s:g} s")
+        self._patience_s = SETTLED_S
 
     def _ready(self) -> bool:
         try:
@@ -104,12 +129,13 @@ class Bench:
     def _answered(self) -> bool:
         """Whether every server answers, and a few new connections all do."""
         for address in self._servers.values():
-            watch = Watchers(self._sandbox, self._ends_at(address), (UDP, CONNECTIONS), 1.0)
+            asked = tuple(one for one in (UDP, CONNECTIONS) if one in self._given.watch)
+            watch = Watchers(self._sandbox, self._ends_at(address), asked, _OFFERED_MBIT)
             try:
                 seen = watch.start(_TRIED_S).end()
             except ToolFailed:
                 return False
-            if any(one.received_s is None for one in seen.probes[CONNECTIONS]):
+            if any(one.received_s is None for one in seen.probes.get(CONNECTIONS, ())):
                 return False
         return True
 

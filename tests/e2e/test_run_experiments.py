@@ -88,6 +88,20 @@ def test_failover_twice(podwire: Podwire, tmp_path: Path) -> None:
     assert [[name for name, _ in one["events"]] for one in kept] == [["link-down s1:s2", "link-up s1:s2"]] * 4
 
 
+def test_what_nobody_serves_ends_the_run_with_a_line_that_names_it(podwire: Podwire, tmp_path: Path) -> None:
+    pods = list(yaml.safe_load_all((catalogue.FOLDER / "failover/pods.yaml").read_text()))
+    pods[-1]["spec"]["selector"] = {"app": "nobody"}
+    (tmp_path / "pods.yaml").write_text(yaml.safe_dump_all(pods))
+    file = tiny(tmp_path / "s", "failover", str(tmp_path / "pods.yaml"))
+    done = podwire("run", str(file), "--out", str(tmp_path / "out"))
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"podwire: {file}: Scenario failover: spec.parameters.service: "
+        "nobody answers Pod default/client at TCP port 80 of Service default/web, asked for 20 s"
+    )
+    assert not any(one["name"].startswith("failover-") for one in podwire.json("ls"))
+
+
 def test_ecmp(podwire: Podwire, tmp_path: Path) -> None:
     file = tiny(tmp_path / "s", "ecmp", "transfer/pods.yaml", parameters={"flows": [4, 200]})
     made, _ = run(podwire, file, tmp_path / "out")

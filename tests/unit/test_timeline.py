@@ -13,8 +13,10 @@ from test_results import RUN
 from experiments import canvas, report
 from experiments.planning import shuffled
 from experiments.results import Run, Sample, labels
-from experiments.timeline import figures, parameters, plots, seeing
+from experiments.timeline import figures, parameters, plots, seeing, served
 from experiments.timeline.seeing import Interval, Probe, Span
+from k8sshim.errors import BadInput
+from k8sshim.objects import Key, Service
 from topo.fields import Fields, Problems
 
 pytestmark = pytest.mark.unit
@@ -87,6 +89,63 @@ def test_every_case_comes_once_a_repetition() -> None:
     planned = shuffled(cases, 4, 1)
     assert sorted((r, case.name) for r, case in planned) == [(r, name) for r in range(4) for name in "abc"]
     assert planned == shuffled(cases, 4, 1) != shuffled(cases, 4, 2)
+
+
+POD_IPS = {Key("default", "s"): "10.0.0.1", Key("default", "far"): "10.0.0.2"}
+STEPS = [{"at": 1, "newcomer": "n"}]
+
+
+def unserved(given: parameters.Timeline, silent: set[tuple[str, str]]) -> list[str]:
+    """The lines of a check in a world where these watchers hear nothing from these addresses."""
+    problems = Problems("f.yaml", "Scenario x")
+    targets = served.targets(given, POD_IPS, "10.9.0.1")
+    try:
+        served.check(targets, lambda one: (one.watch, one.address) not in silent, given.client, problems, 0.0)
+    except BadInput as error:
+        return str(error).splitlines()
+    return []
+
+
+def test_what_nobody_serves_is_named_with_the_field_that_names_it() -> None:
+    given = replace(parse(one={"steps": STEPS, "server": "far"})[0], service=Key("default", "web"))
+    assert unserved(given, set()) == []
+    where, asked = "f.yaml: Scenario x: spec.parameters", "asked for 0 s"
+    assert unserved(given, {("connections", "10.9.0.1"), ("tcp", "10.0.0.2")}) == [
+        f"{where}.cases.one.server: nobody answers Pod default/c at TCP port 5201 (iperf3) of Pod default/far, {asked}",
+        f"{where}.service: nobody answers Pod default/c at TCP port 80 of Service default/web, {asked}",
+    ]
+
+
+def test_what_is_not_watched_need_not_be_served() -> None:
+    given = replace(parse(one={"steps": STEPS, "server": "far"})[0], watch=("connections",))
+    assert [(one.watch, one.address) for one in served.targets(given, POD_IPS, "")] == [
+        ("connections", "10.0.0.2"),
+        ("connections", "10.0.0.1"),
+    ]
+    (line,) = unserved(given, {("udp", "10.0.0.1"), ("connections", "10.0.0.1")})
+    assert line.startswith("f.yaml: Scenario x: spec.parameters.port: nobody answers Pod default/c at TCP port 80 of")
+
+
+def test_servers_that_are_starting_are_waited_for() -> None:
+    asked: list[str] = []
+
+    def at_the_third(one: served.Target) -> bool:
+        asked.append(one.watch)
+        return len(asked) > 2
+
+    targets = [served.Target("udp", "10.0.0.1", "server", "")]
+    served.check(targets, at_the_third, Key("default", "c"), Problems("", ""), 60.0)
+    assert asked == ["udp"] * 3
+
+
+def test_a_service_without_the_port_is_not_waited_for() -> None:
+    ports = [{"port": 80}, {"port": 53, "protocol": "UDP"}]
+    raw = {"metadata": {"name": "web", "namespace": "default"}, "spec": {"clusterIP": "10.9.0.1", "ports": ports}}
+    served.check_port(Service.parse(raw), 80, Problems("", ""))
+    with pytest.raises(BadInput) as told:
+        served.check_port(Service.parse(raw), 53, Problems("f.yaml", "Scenario x"))
+    line = "f.yaml: Scenario x: spec.parameters.port: Service default/web has no TCP port 53, it has 80"
+    assert str(told.value) == line
 
 
 def each_ms(begins: float, ends: float, lost: tuple[float, float] | None = None) -> list[Probe]:

@@ -25,6 +25,7 @@ _STYLE: dict[str, Any] = {
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "figure.constrained_layout.h_pad": 0.1,
     "svg.hashsalt": "podwire",
     "svg.fonttype": "path",
 }

@@ -35,7 +35,7 @@ def plots(run: Run) -> list[Plot]:
             drawn = Drawn(
                 f"throughput-{protocol.lower()}",
                 f"{protocol} throughput",
-                f"{protocol} throughput of every path and floor: each reading, median and interval",
+                "Of every path and floor: each reading, median and interval",
             )
             found.append((drawn, partial(_throughput, made, measured)))
     if measured := made.of(LATENCY):
@@ -54,6 +54,7 @@ def _throughput(figures: Figures, measured: Sequence[Figure]) -> Canvas:
     canvas, axes = _canvas([len(panel) for panel in panels], shared=alike)
     top = max(value for one in measured for _, value in one.values)
     scale, unit = (1000.0, "Gbit/s") if top >= 1000 else (1.0, "Mbit/s")
+    dashed = ""
     for (count, message), panel, ax in zip(loads, panels, axes, strict=True):
         _rows(ax, panel)
         base = next((one for one in panel if one.route == wording.BASE and not one.swept), None)
@@ -61,12 +62,13 @@ def _throughput(figures: Figures, measured: Sequence[Figure]) -> Canvas:
             _marks(ax, y, one, scale, _colour(one))
             _aside(ax, y, 6, _beside(figures, one))
         if base:
+            dashed = "; dashed: Open vSwitch with actions=normal"
             ax.axvline(base.estimate.median / scale, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
         ax.set_title(f"{panel[0].label('protocol')}, {wording.streams(count)}{wording.messages(message)}")
         _aside(ax, -0.75, 6, "median, × actions=normal", color=GREY, fontsize=8)
         ax.set_xlim(0, (top if alike else max(value for one in panel for _, value in one.values)) / scale * 1.04)
         ax.tick_params(axis="x", labelbottom=True)
-    axes[-1].set_xlabel(f"{unit} received; each dot a reading; dashed: Open vSwitch with actions=normal")
+    axes[-1].set_xlabel(f"{unit} received; each dot a reading{dashed}")
     return canvas
 
 
@@ -95,7 +97,7 @@ def _latency(measured: Sequence[Figure]) -> Canvas:
             _aside(ax, y, points, wording.quantity(one.estimate.median, one.unit), color=colour, ha="right")
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.quantity(value, "us")))
-    ax.set_title("Round-trip time, percentiles 50, 90 and 99")
+    ax.set_title("Round-trip time")
     ax.set_xlabel("of a small UDP request and its reply, logarithmic; each dot the percentile of one reading")
     return canvas
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from experiments.summary import route_of
 from k8sshim.errors import PodwireError
 
 PAGE = "report.html"
+_WITHIN = re.compile(r"(?<=[\d=]) (?=[^(\s])| (?=[=▲])")  # spaces within a quantity, and before a mark
+_INTERVAL = re.compile(r"(\([^()]*–[^()]*\)(?:\s▲)?)")
 _OF_ROUTE = ("path", "locality", "floor")
 _DRAWN = ("timelines",)  # of the environment: what plots are for
 
@@ -40,6 +43,7 @@ def render(run: Run, images: list[tuple[Drawn, str]]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["parts"] = parts
     kind = kinds.of(run)
     page = kind.page(run)
     page["limits"] = [*page["limits"], *trust.sentences(run)]
@@ -68,6 +72,12 @@ def failure_lines(run: Run) -> Iterator[str]:
         verb = "was" if taken == 1 else "were"
         where = wording.route(route_of(labels))
         yield f"{where}, {metric} {detail}: {attempts} {verb} taken; the last failure: {failures[-1].message}"
+
+
+def parts(cell: str) -> list[tuple[str, bool]]:
+    """A table's cell in parts, and whether each is an interval, which stays on one line; quantities do, too."""
+    joined = _WITHIN.sub("\N{NO-BREAK SPACE}", cell)
+    return [(part, place % 2 == 1) for place, part in enumerate(_INTERVAL.split(joined))]
 
 
 def _plural(count: int) -> str:

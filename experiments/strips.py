@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import log10
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -15,7 +16,8 @@ from experiments.canvas import BLUE, INK
 from experiments.statistics import estimate
 
 _ROW_IN, _PANEL_IN, _WIDTH_IN = 0.34, 0.95, 9.0
-_TICKS = 7
+_TICKS, _AXIS_IN, _CHARACTER_IN = 7, 6.2, 0.085
+_NARROWEST = 0.3  # of a decade: from 1 to 2, and from 5 to 10
 _WIDE = 30.0  # highest over lowest reading, above which the scale is logarithmic
 
 
@@ -99,13 +101,15 @@ def _row(ax: Axes, y: int, row: Row, unit: str) -> None:
 
 def _scale(ax: Axes, values: Sequence[float], unit: str) -> None:
     low, high = min(values, default=0.0), max(values, default=1.0)
+    wide_in = _CHARACTER_IN * (2 + len(wording.quantity(high, unit)))
     if low > 0 and high / low > _WIDE:
         ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        room_in = _AXIS_IN * _NARROWEST / log10(high / low)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if wide_in < room_in else (1.0,)))
         ax.xaxis.set_minor_formatter(NullFormatter())
     elif low >= 0:
         ax.set_xlim(0, (high or 1.0) * 1.04)
-        ax.xaxis.set_major_locator(MaxNLocator(_TICKS))
+        ax.xaxis.set_major_locator(MaxNLocator(max(2, min(_TICKS, int(_AXIS_IN / wide_in)))))
     ax.xaxis.set_major_formatter(formatter(unit))
 
 

@@ -92,7 +92,7 @@ def cell(figure: Figure, column: Column) -> str:
     mark = " ▲" if trust.busy(figure) else ""
     if known.low == known.high:
         return wording.quantity(known.median, figure.unit) + mark
-    return f"{wording.quantity(known.median, figure.unit)} ({wording.interval(known, figure.unit)}){mark}"
+    return f"{wording.quantity(known.median, figure.unit)} ({wording.beside(known, figure.unit)}){mark}"
 
 
 def plots(run: Run, name: str, title: str, columns: Sequence[Column]) -> Iterator[Plot]:
@@ -101,10 +101,10 @@ def plots(run: Run, name: str, title: str, columns: Sequence[Column]) -> Iterato
     if not shown:
         return
     if along := axis(run):
-        says = f"{title} over {along}: dots are readings, lines join their medians, areas are intervals."
+        says = f"Over {along}: dots are readings, lines join their medians, areas are intervals."
         yield Drawn(name, title, says), partial(_curves, run, shown, along)
     else:
-        says = f"{title}: each dot a reading, mark: their median, bar: its interval."
+        says = "Each dot a reading, mark: their median, bar: its interval."
         yield Drawn(name, title, says), partial(_rows, run, shown)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from experiments import wording
-from experiments.measurements import LATENCY, LOSS, THROUGHPUT
+from experiments.measurements import LATENCY, LOSS, THROUGHPUT, Route
 from experiments.results import Run
 from experiments.summary import Figure, Figures, figures, floor_routes
 from experiments.throughput import FLOOR
@@ -42,21 +42,28 @@ class Table:
 def page(run: Run) -> Raw:
     """What the template shows beside what every report has."""
     made = figures(run)
+    floors = _floors(made)
     return {
         "headline": list(wording.headline(made)),
         "limits": list(wording.limits(made)),
         "spread": wording.spread(run),
-        "floors": [wording.route(route).removeprefix("floor: ") for route in _FLOORS],
-        "tables": list(tables(made)),
+        "floors": [wording.route(route).removeprefix("floor: ") for route in floors],
+        "tables": list(tables(made, floors)),
     }
 
 
-def tables(made: Figures) -> Iterator[Table]:
+def _floors(made: Figures) -> list[Route]:
+    """What flows are compared with: the floors that were measured, where anything else was."""
+    routes = {one.route for one in made.all}
+    return [one for one in _FLOORS if one in routes] if any(one.path != FLOOR for one in routes) else []
+
+
+def tables(made: Figures, floors: Sequence[Route]) -> Iterator[Table]:
     """The report's tables: throughput by protocol and streams, latency by percentile."""
     kinds = dict.fromkeys(one.kind for one in made.all if one.metric in (THROUGHPUT, LATENCY))
     for kind in sorted(kinds, key=lambda kind: (kind[0] != THROUGHPUT, str(kind[1]))):
         of = [one for one in made.all if one.kind == kind]
-        yield Table(_title(of[0]), tuple(_row(made, one) for one in of))
+        yield Table(_title(of[0]), tuple(_row(made, one, floors) for one in of))
 
 
 def _title(figure: Figure) -> str:
@@ -70,9 +77,9 @@ def _rest(figure: Figure) -> str:
     return wording.messages(figure.label("message")) + "".join(f", {value}" for _, value in figure.swept)
 
 
-def _row(made: Figures, figure: Figure) -> Row:
+def _row(made: Figures, figure: Figure, floors: Sequence[Route]) -> Row:
     known = figure.estimate
-    ratios = (made.ratio(figure, floor) for floor in _FLOORS)
+    ratios = (made.ratio(figure, floor) for floor in floors)
     bare = tuple(label for label in figure.labels if label[0] != "percentile")
     loss = next((one for one in made.of(LOSS) if one.labels == bare), None)
     return Row(

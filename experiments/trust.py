@@ -22,7 +22,7 @@ def sentences(run: Run) -> Iterator[str]:
     """The machine in this run."""
     if left_out := run.environment.get("left_out"):
         each = "; ".join(f"{which} ({reason})" for which, reason in left_out.items())
-        yield f"Left out, because this machine cannot make them: {each}."
+        yield f"Left out, because this machine cannot make them: {each}. podwire vm has a kernel that can."
     yield from _meanwhile(run)
     if calibrated := run.environment.get(CALIBRATION):
         yield from _beside(run, calibrated)

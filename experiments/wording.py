@@ -81,6 +81,12 @@ def interval(of: Estimate, unit: str = "") -> str:
     return f"{low} – {high}"
 
 
+def beside(of: Estimate, unit: str) -> str:
+    """The interval as it stands beside its median: without the unit where all have the same."""
+    ends, common = interval(of, unit), " " + quantity(of.median, unit).rpartition(" ")[2]
+    return ends.removesuffix(common) if ends.count(common) == 1 and " " not in ends.partition(" – ")[0] else ends
+
+
 def spread(run: Run) -> str:
     """What the intervals of this run's tables and plots are."""
     n = int(run.scenario["spec"]["repetitions"])

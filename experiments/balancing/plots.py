@@ -37,7 +37,7 @@ def plots(run: Run) -> list[Plot]:
     return found
 
 
-_MOVES = (("moved", BLUE, -0.12, "moved"), ("moved-needlessly", ORANGE, 0.12, "needlessly: their endpoint stayed"))
+_MOVES = (("moved", BLUE, -0.12, "moved"), ("moved-needlessly", ORANGE, 0.12, "needlessly:\ntheir endpoint stayed"))
 
 
 def _shares(made: Sequence[Shares]) -> Canvas:
@@ -89,18 +89,9 @@ def _moved(run: Run) -> Canvas:
     for y, mode in enumerate(rows):
         for metric, colour, shift, words in _MOVES:
             points = [100 * value for value in values(run, metric, mode)]
-            ax.plot(points, [y + shift] * len(points), "o", color=colour, alpha=0.5, markersize=4.5, markeredgewidth=0)
+            at, label = [y + shift] * len(points), None if y else words
+            ax.plot(points, at, "o", color=colour, alpha=0.5, markersize=4.5, markeredgewidth=0, label=label)
             ax.plot([estimate(points).median], [y + shift], "|", color=colour, markersize=13, markeredgewidth=2.4)
-            if y == 0:
-                ax.annotate(
-                    words,
-                    (max(points), shift),
-                    (8, 0),
-                    textcoords="offset points",
-                    color=colour,
-                    fontsize=8,
-                    va="center",
-                )
     share = 100 / len(weights_of(run))
     ax.axvline(share, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
     ax.annotate(
@@ -114,4 +105,5 @@ def _moved(run: Run) -> Canvas:
     ax.set_axisbelow(True)
     ax.set_xlabel("% of sources answered by another endpoint than before")
     ax.set_title("When one endpoint leaves")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False, labelcolor="linecolor")
     return canvas

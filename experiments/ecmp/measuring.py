@@ -44,7 +44,8 @@ def measure(lab: Lab, prepared: Prepared, measurer: Measurer) -> tuple[Measured,
         for repetition in range(prepared.scenario.pace.repetitions):
             before = 0
             for flows in given.flows:
-                measurer.doing(f"repetition {repetition + 1}: {flows} connections", planning.reading_s(flows))
+                many = "connection" if flows == 1 else "connections"
+                measurer.doing(f"repetition {repetition + 1}: {flows} {many}", planning.reading_s(flows))
                 ports = planning.source_ports(flows, repetition, before)
                 act = partial(counter.take, given, ports, repetition)
                 recorder.take(METRIC, repetition, of_reading(flows), act)

@@ -46,7 +46,7 @@ def failed(run: Run) -> str:
     """What does not agree, in a line; "" where all does."""
     wrong = [one for one in checked(run) if not one.agrees]
     return (
-        f"{len(wrong)} of {len(checked(run))} figures are not as asked: "
+        f"{len(wrong)} of {len(checked(run))} figures {'is' if len(wrong) == 1 else 'are'} not as asked: "
         + "; ".join(f"{one.asked.check} ({one.lab})" for one in wrong)
         if wrong
         else ""

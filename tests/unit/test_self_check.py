@@ -79,5 +79,6 @@ def test_what_is_as_asked_passes_and_what_is_not_is_named() -> None:
     assert figures.story(run_of(98, 50)).headline == ("2 of 2 figures are as asked.",)
     wrong = run_of(96, 54)
     assert figures.failed(wrong) == "2 of 2 figures are not as asked: bandwidth (-); overhead (-)"
+    assert figures.failed(run_of(98, 54)) == "1 of 2 figures is not as asked: overhead (-)"
     assert "overhead, -: 54 B instead of 50 B." in figures.story(wrong).headline
     assert [drawn.name for drawn, _ in figures.plots(wrong)] == ["asked"]

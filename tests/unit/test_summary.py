@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import pairwise
 
-from experiments import wording
+import pytest
+from matplotlib import pyplot as plt
+
+from experiments import report, strips, throughput_page, wording
 from experiments.measurements import Route
 from experiments.report import failure_lines, repeat
 from experiments.results import Failure, Labels, Machine, Reading, Run, Sample, labels
@@ -123,3 +126,47 @@ def test_failures_of_one_measurement_are_one_line() -> None:
 
 def test_the_command_that_repeats_it() -> None:
     assert repeat(run((PATH, [1.0, 2.0]))) == "podwire run small --repeat 2 --seed 4"
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "words"),
+    [
+        ((1000, 1100, 1200), "us", "1 – 1.2"),
+        ((900, 1100, 1200), "us", "900 µs – 1.2 ms"),
+        ((900, 950, 1200), "Mbit/s", "900 Mbit/s – 1.2 Gbit/s"),
+        ((1, 2, 3), "packets/s", "1 – 3"),
+        ((2,), "B", "–"),
+    ],
+)
+def test_an_interval_beside_its_median_names_its_unit_only_where_it_is_another(
+    values: tuple[float, ...], unit: str, words: str
+) -> None:
+    assert wording.beside(estimate(values), unit) == words
+
+
+def test_cells_of_a_report_break_between_words_and_not_within_quantities_or_intervals() -> None:
+    assert report.parts("18226 packets/s (13623 – 24649) ▲") == [
+        ("18226\N{NO-BREAK SPACE}packets/s ", False),
+        ("(13623\N{NO-BREAK SPACE}– 24649)\N{NO-BREAK SPACE}▲", True),
+        ("", False),
+    ]
+    assert report.parts("as near as p = 0.5") == [("as near as p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.5", False)]
+
+
+def test_ratios_are_told_to_floors_that_were_measured_and_to_no_other() -> None:
+    assert throughput_page.page(run((PATH, [1.0]), (BASE, [2.0])))["floors"] == ["Open vSwitch, actions=normal"]
+    assert throughput_page.page(run((BASE, [2.0])))["floors"] == []
+
+
+@pytest.mark.parametrize("lowest", [4.0, 40.0, 700.0, 24000.0])
+def test_long_quantities_have_fewer_ticks_on_their_axis(lowest: float) -> None:
+    drawn = strips.draw([strips.Panel("p", "packets/s", (strips.Row("r", (lowest, 24649.0)),)) for _ in range(2)])
+    drawn.canvas.draw()
+    for ax in drawn.axes:
+        seen = [
+            label for label in ax.get_xticklabels() if ax.get_xlim()[0] <= label.get_position()[0] <= ax.get_xlim()[1]
+        ]
+        boxes = [label.get_window_extent() for label in seen]
+        assert len(boxes) > 1
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    plt.close(drawn)

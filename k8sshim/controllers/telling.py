@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from k8sshim.client import DEPLOYMENTS, PODS, REPLICA_SETS, resource_for
+from k8sshim.client import DEPLOYMENTS, PODS, REPLICA_SETS, STATEFUL_SETS, resource_for
 from k8sshim.client.recorder import WARNING, Told
 from k8sshim.controllers.world import World
 from k8sshim.controllers.writes import Create, Delete, Update, UpdateStatus, Write
@@ -21,15 +21,17 @@ def told_of(write: Write, before: Raw | None, world: World) -> Iterator[Told]:
         yield from _of_replica_set(write.raw, before)
     elif write.resource == _JOBS and isinstance(write, UpdateStatus):
         yield from _of_job(write.raw, before)
+    elif write.resource == _JOBS and isinstance(write, (Create, Delete)):
+        yield from _of_scheduled_job(write, before)
 
 
 def _of_pod(write: Write, before: Raw | None) -> Iterator[Told]:
     if isinstance(write, Create):
         for owner in _owner(write.raw):
-            yield Told(owner, "SuccessfulCreate", f"Created pod: {write.key.name}")
+            yield Told(owner, "SuccessfulCreate", _done("create", owner, write.key.name))
     elif isinstance(write, Delete) and before:
         for owner in _owner(before):
-            yield Told(owner, "SuccessfulDelete", f"Deleted pod: {write.key.name}")
+            yield Told(owner, "SuccessfulDelete", _done("delete", owner, write.key.name))
     elif (
         isinstance(write, Update)
         and before
@@ -42,6 +44,13 @@ def _of_pod(write: Write, before: Raw | None) -> Iterator[Told]:
         for condition in (write.raw.get("status") or {}).get("conditions") or ():
             if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
                 yield Told(write.raw, "FailedScheduling", condition.get("message") or "", WARNING)
+
+
+def _done(verb: str, owner: Raw, pod: str) -> str:
+    """What was done to a pod, in the words of its controller."""
+    if owner["kind"] == STATEFUL_SETS.kind:
+        return f"{verb} Pod {pod} in StatefulSet {owner['metadata']['name']} successful"
+    return f"{verb.capitalize()}d pod: {pod}"
 
 
 def _owner(raw: Raw) -> Iterator[Raw]:
@@ -63,11 +72,23 @@ def _of_replica_set(raw: Raw, before: Raw | None) -> Iterator[Told]:
             yield Told(owner, "ScalingReplicaSet", f"Scaled {way} replica set {name} from {old} to {size}")
 
 
+def _of_scheduled_job(write: Create | Delete, before: Raw | None) -> Iterator[Told]:
+    """What a CronJob does with its Jobs."""
+    raw = write.raw if isinstance(write, Create) else before or {"metadata": {}}
+    reason, words = ("SuccessfulCreate", "Created") if isinstance(write, Create) else ("SuccessfulDelete", "Deleted")
+    for owner in _owner(raw):
+        yield Told(owner, reason, f"{words} job {write.key.name}")
+
+
 def _of_job(raw: Raw, before: Raw | None) -> Iterator[Told]:
     known = {each.get("type") for each in ((before or {}).get("status") or {}).get("conditions") or ()}
     for condition in (raw.get("status") or {}).get("conditions") or ():
         if condition["type"] in known:
             continue
+        if condition["type"] in ("Complete", "Failed"):
+            for owner in _owner(raw):
+                words = f"Saw completed job: {raw['metadata']['name']}, condition: {condition['type']}"
+                yield Told(owner, "SawCompletedJob", words)
         if condition["type"] == "Complete":
             yield Told(raw, "Completed", "Job completed")
         elif condition["type"] == "Failed":

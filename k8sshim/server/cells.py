@@ -89,9 +89,52 @@ def ingress_address(raw: Raw) -> str:
     return ",".join(entry.get("ip") or entry.get("hostname") or "" for entry in ingress)
 
 
-def claim_modes(raw: Raw) -> str:
+def claim_modes(path: str) -> Callable[[Raw], Cell]:
     short = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
-    return ",".join(short.get(mode, mode) for mode in at(raw, "status.accessModes", ()))
+    return lambda raw: ",".join(short.get(mode, mode) for mode in at(raw, path, ()))
+
+
+def role(raw: Raw) -> str:
+    return f"{at(raw, 'roleRef.kind', '')}/{at(raw, 'roleRef.name', '')}"
+
+
+def subjects(kind: str) -> Callable[[Raw], Cell]:
+    """The subjects of a binding that are of one kind; an account with its namespace."""
+
+    def read(raw: Raw) -> str:
+        found = [each for each in raw.get("subjects") or () if each.get("kind") == kind]
+        account = kind == "ServiceAccount"
+        return ", ".join(f"{each.get('namespace', '')}/{each['name']}" if account else each["name"] for each in found)
+
+    return read
+
+
+def reference(raw: Raw) -> str:
+    return f"{at(raw, 'spec.scaleTargetRef.kind', '')}/{at(raw, 'spec.scaleTargetRef.name', '')}"
+
+
+def targets(raw: Raw) -> str:
+    """What an autoscaler measures, which is nothing here, against what it aims at."""
+    shown = []
+    for metric in at(raw, "spec.metrics", ()):
+        what = metric.get((metric.get("type") or "")[:1].lower() + (metric.get("type") or "")[1:]) or {}
+        goal = what.get("target") or {}
+        name = what.get("name") or at(what, "metric.name", "")
+        share = goal.get("averageUtilization")
+        aim = goal.get("averageValue") or goal.get("value") or "" if share is None else f"{share}%"
+        shown.append(f"{name}: <unknown>/{aim}")
+    return ", ".join(shown) or "<none>"
+
+
+def quota_uses(*, limits: bool) -> Callable[[Raw], Cell]:
+    """What is used of what a quota allows: of limits, or of all else."""
+
+    def read(raw: Raw) -> str:
+        hard, used = at(raw, "status.hard", {}), at(raw, "status.used", {})
+        names = [name for name in sorted(hard) if name.startswith("limits") == limits]
+        return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in names)
+
+    return read
 
 
 def last_seen(raw: Raw) -> str:
@@ -106,8 +149,29 @@ def event_object(raw: Raw) -> str:
 
 def job_status(raw: Raw) -> str:
     conditions = {c.get("type") for c in at(raw, "status.conditions", ()) if c.get("status") == "True"}
-    order = (("Complete", "Complete"), ("Failed", "Failed"), ("Suspended", "Suspended"))
-    return next((shown for name, shown in order if name in conditions), "Running")
+    ended = next((name for name in ("Complete", "Failed") if name in conditions), "")
+    if not ended and at(raw, "metadata.deletionTimestamp"):
+        return "Terminating"
+    waits = next((name for name in ("Suspended", "FailureTarget", "SuccessCriteriaMet") if name in conditions), "")
+    return ended or waits or "Running"
+
+
+def completions(raw: Raw) -> str:
+    """Of a Job without a number of completions, one success is enough: `0/1 of 3`."""
+    done, wanted = at(raw, "status.succeeded", 0), at(raw, "spec.completions")
+    if wanted is not None:
+        return f"{done}/{wanted}"
+    parallel = at(raw, "spec.parallelism", 0)
+    return f"{done}/1 of {parallel}" if parallel > 1 else f"{done}/1"
+
+
+def event_source(raw: Raw) -> str:
+    source = [at(raw, "source.component") or raw.get("reportingComponent") or "", at(raw, "source.host", "")]
+    return ", ".join(part for part in source if part)
+
+
+def first_seen(raw: Raw) -> str:
+    return str(raw.get("firstTimestamp") or raw.get("eventTime") or at(raw, "metadata.creationTimestamp", ""))
 
 
 def nodes_of_cluster(raw: Raw) -> Cell:

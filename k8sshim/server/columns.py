@@ -22,10 +22,21 @@ class Column:
     type: str = "string"
     priority: int = 0  # 1: only in wide output
     description: str = ""
+    since: Callable[[Raw], Cell] | None = None  # a moment to tell beside the cell: `2 (5m ago)`
 
 
+@dataclass(frozen=True)
 class Dated(Column):
     """A column that reads a moment and shows how long ago that is."""
+
+    never: str = "<unknown>"
+
+
+@dataclass(frozen=True)
+class Lasting(Column):
+    """A column that reads a moment and shows how long it is from there to another, or to now."""
+
+    until: Callable[[Raw], Cell] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -40,15 +51,24 @@ class Printer:
 
 def _shown(column: Column, raw: Raw, now: datetime) -> Cell:
     read = column.read(raw)
-    return age(str(read or ""), now) if isinstance(column, Dated) else read
+    if isinstance(column, Dated):
+        return age(str(read), now) if read else column.never
+    if isinstance(column, Lasting):
+        end = column.until(raw)
+        return age(str(read), _moment(str(end)) if end else now) if read else ""
+    moment = column.since(raw) if column.since else None
+    return f"{read} ({age(str(moment), now)} ago)" if moment else read
 
 
 def age(moment: str | None, now: datetime) -> str:
     """How long ago, as Kubernetes' `duration.HumanDuration` writes it: `5s`, `3m20s`, `2d4h`."""
     if not moment:
         return "<unknown>"
-    then = datetime.fromisoformat(moment.replace("Z", "+00:00"))
-    return human_duration(int((now.astimezone(timezone.utc) - then).total_seconds()))
+    return human_duration(int((now.astimezone(timezone.utc) - _moment(moment)).total_seconds()))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def human_duration(seconds: int) -> str:

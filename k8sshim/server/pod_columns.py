@@ -21,6 +21,16 @@ def restarts(raw: Raw) -> str:
     return str(sum(status.get("restartCount", 0) for status in statuses))
 
 
+def restarted(raw: Raw) -> str | None:
+    """When the last run before the present one of any of its containers ended; None where none has restarted."""
+    if restarts(raw) == "0":
+        return None
+    statuses = (*_statuses(raw, "containerStatuses"), *_sidecar_statuses(raw))
+    statuses = statuses or tuple(_statuses(raw, "initContainerStatuses"))
+    ended = [((each.get("lastState") or {}).get("terminated") or {}).get("finishedAt") for each in statuses]
+    return max(filter(None, ended), default=None)
+
+
 def readiness_gates(raw: Raw) -> str:
     gates = [gate["conditionType"] for gate in _spec(raw).get("readinessGates") or ()]
     conditions = {c.get("type"): c.get("status") for c in _status(raw).get("conditions") or ()}

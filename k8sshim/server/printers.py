@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from k8sshim.kinds import POLICY_GROUP, Kind
 
-from . import cells, pod_columns
+from . import cells, pod_columns, rare_printers
 from .columns import (
     AGE,
     NAME,
     Column,
     Dated,
+    Lasting,
     Printer,
     at,
     containers,
@@ -33,12 +34,25 @@ _CONTAINERS = (wide("Containers", containers("name")), wide("Images", containers
 _REPLICAS = (numeric("Desired", "spec.replicas"), numeric("Current", "status.replicas"))
 _READY = numeric("Ready", "status.readyReplicas")
 
+_EVENT = (
+    Dated("Last Seen", cells.last_seen),
+    Column("Type", text("type")),
+    Column("Reason", text("reason")),
+    Column("Object", cells.event_object),
+    wide("Subobject", text("involvedObject.fieldPath")),
+    wide("Source", cells.event_source),
+    Column("Message", lambda raw: str(raw.get("message") or raw.get("note") or "").strip()),
+    Dated("First Seen", cells.first_seen, priority=1),
+    wide("Count", text("count", "1")),
+    wide("Name", text("metadata.name")),
+)
+
 _PRINTERS: dict[str, tuple[Column, ...]] = {
     "pods": (
         NAME,
         Column("Ready", pod_columns.ready),
         Column("Status", pod_columns.status),
-        Column("Restarts", pod_columns.restarts),
+        Column("Restarts", pod_columns.restarts, since=pod_columns.restarted),
         AGE,
         wide("IP", text("status.podIP", "<none>")),
         wide("Node", text("spec.nodeName", "<none>")),
@@ -119,7 +133,8 @@ _PRINTERS: dict[str, tuple[Column, ...]] = {
     "jobs.batch": (
         NAME,
         Column("Status", cells.job_status),
-        Column("Completions", lambda r: f"{at(r, 'status.succeeded', 0)}/{at(r, 'spec.completions', 1)}"),
+        Column("Completions", cells.completions),
+        Lasting("Duration", text("status.startTime"), until=text("status.completionTime")),
         AGE,
         *_CONTAINERS,
         wide("Selector", label_selector("spec.selector")),
@@ -130,7 +145,7 @@ _PRINTERS: dict[str, tuple[Column, ...]] = {
         Column("Timezone", text("spec.timeZone", "<none>")),
         Column("Suspend", lambda r: str(bool(at(r, "spec.suspend")))),
         Column("Active", count("status.active"), "integer"),
-        Column("Last Schedule", text("status.lastScheduleTime", "<none>")),
+        Dated("Last Schedule", text("status.lastScheduleTime"), never="<none>"),
         AGE,
         wide("Containers", containers("name", "spec.jobTemplate.spec.template.spec.containers")),
         wide("Images", containers("image", "spec.jobTemplate.spec.template.spec.containers")),
@@ -151,26 +166,7 @@ _PRINTERS: dict[str, tuple[Column, ...]] = {
         Column("Ports", lambda r: "80, 443" if at(r, "spec.tls") else "80"),
         AGE,
     ),
-    "persistentvolumeclaims": (
-        NAME,
-        Column("Status", text("status.phase")),
-        Column("Volume", text("spec.volumeName")),
-        Column("Capacity", text("status.capacity.storage")),
-        Column("Access Modes", cells.claim_modes),
-        Column("StorageClass", text("spec.storageClassName")),
-        AGE,
-        wide("VolumeMode", text("spec.volumeMode")),
-    ),
-    "events": (
-        Dated("Last Seen", cells.last_seen),
-        Column("Type", text("type")),
-        Column("Reason", text("reason")),
-        Column("Object", cells.event_object),
-        Column("Message", text("message")),
-        wide("Source", text("source.component")),
-        wide("Count", text("count", "1")),
-        wide("Name", text("metadata.name")),
-    ),
+    "events": _EVENT,
     "clusters.podwire.dev": (
         NAME,
         Column("Nodes", cells.nodes_of_cluster, "integer"),
@@ -180,7 +176,7 @@ _PRINTERS: dict[str, tuple[Column, ...]] = {
     ),
 }
 _OTHERS = Printer((NAME, AGE))
-_BY_RESOURCE = {resource: Printer(columns) for resource, columns in _PRINTERS.items()}
+_BY_RESOURCE = {resource: Printer(columns) for resource, columns in {**_PRINTERS, **rare_printers.PRINTERS}.items()}
 
 
 def printer(kind: Kind) -> Printer:

@@ -137,7 +137,7 @@ def test_workloads_and_the_rest() -> None:
     assert row == {"Name": "web", "Desired": 3, "Current": 3, "Ready": 2, "Age": "3m"}
     assert printed("apps/v1", "StatefulSet", dict(both)) == {"Name": "web", "Ready": "2/3", "Age": "3m"}
     assert printed("v1", "ConfigMap", {"data": {"a": "b"}}) == {"Name": "web", "Data": 1, "Age": "3m"}
-    assert printed("v1", "PersistentVolume", {}) == {"Name": "web", "Age": "3m"}
+    assert printed("resource.k8s.io/v1", "DeviceClass", {}) == {"Name": "web", "Age": "3m"}
     endpoints = [{"addresses": [f"10.0.0.{n}"]} for n in range(1, 6)]
     raw = {"addressType": "IPv4", "ports": [{"port": 80}], "endpoints": endpoints}
     row = printed("discovery.k8s.io/v1", "EndpointSlice", raw)
@@ -171,3 +171,86 @@ def test_what_an_accept_header_asks_for(accept: str, include: str, form: TableFo
 )
 def test_ages_read_as_in_kubernetes(seconds: int, text: str) -> None:
     assert human_duration(seconds) == text
+
+
+def test_a_pod_tells_when_it_was_restarted() -> None:
+    raw = pod({"running": {}})
+    raw["status"]["containerStatuses"][0]["lastState"] = {"terminated": {"finishedAt": "2024-05-06T07:07:59Z"}}
+    assert printed("v1", "Pod", raw)["Restarts"] == "2 (10s ago)"
+
+
+def test_jobs_tell_how_long_they_took() -> None:
+    status = {"startTime": CREATED, "succeeded": 1}
+    row = printed("batch/v1", "Job", {"spec": {"completions": 2}, "status": dict(status)})
+    assert row == {"Name": "web", "Status": "Running", "Completions": "1/2", "Duration": "3m", "Age": "3m"}
+    ended = status | {"completionTime": "2024-05-06T07:05:21Z"}
+    row = printed("batch/v1", "Job", {"spec": {"parallelism": 3}, "status": ended})
+    assert (row["Duration"], row["Completions"]) == ("12s", "1/1 of 3")
+    assert printed("batch/v1", "Job", {"spec": {"completions": 1}})["Duration"] == ""
+    row = printed("batch/v1", "CronJob", {"status": {"lastScheduleTime": "2024-05-06T07:08:00Z"}})
+    assert row["Last Schedule"] == "9s"
+    assert printed("batch/v1", "CronJob", {})["Last Schedule"] == "<none>"
+
+
+ACCOUNT = {"kind": "ServiceAccount", "namespace": "a", "name": "b"}
+CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "raw", "row"),
+    [
+        (
+            "policy/v1",
+            "PodDisruptionBudget",
+            {"spec": {"minAvailable": 1}, "status": {"disruptionsAllowed": 2}},
+            {"Min Available": "1", "Max Unavailable": "N/A", "Allowed Disruptions": 2},
+        ),
+        (
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            {"spec": {"scaleTargetRef": {"kind": "Deployment", "name": "x"}, "maxReplicas": 5, "metrics": [CPU]}},
+            {
+                "Reference": "Deployment/x",
+                "Targets": "cpu: <unknown>/80%",
+                "MinPods": "<unset>",
+                "MaxPods": 5,
+                "Replicas": 0,
+            },
+        ),
+        (
+            "v1",
+            "ResourceQuota",
+            {"status": {"hard": {"pods": "9", "limits.cpu": "2"}, "used": {"pods": "1"}}},
+            {"Request": "pods: 1/9", "Limit": "limits.cpu: 0/2"},
+        ),
+        ("coordination.k8s.io/v1", "Lease", {"spec": {"holderIdentity": "node1"}}, {"Holder": "node1"}),
+        (
+            "rbac.authorization.k8s.io/v1",
+            "RoleBinding",
+            {"roleRef": {"kind": "Role", "name": "r"}, "subjects": [ACCOUNT, {"kind": "User", "name": "u"}]},
+            {"Role": "Role/r", "Users": "u", "Groups": "", "ServiceAccounts": "a/b"},
+        ),
+        (
+            "apps/v1",
+            "ControllerRevision",
+            {
+                "revision": 2,
+                "metadata": {
+                    "ownerReferences": [{"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "controller": True}]
+                },
+            },
+            {"Controller": "daemonset.apps/d", "Revision": 2},
+        ),
+    ],
+)
+def test_the_columns_of_rarer_kinds(api_version: str, kind: str, raw: Raw, row: Raw) -> None:
+    shown = printed(api_version, kind, raw, wide=True)
+    assert {name: cell for name, cell in shown.items() if name not in ("Name", "Age")} == row
+    assert shown["Age"] == "3m"
+
+
+def test_events_told_widely_stand_in_the_order_that_people_know() -> None:
+    raw = {"involvedObject": {"kind": "Pod", "name": "p"}, "lastTimestamp": CREATED, "firstTimestamp": CREATED}
+    row = printed("v1", "Event", raw | {"message": "m ", "source": {"component": "kubelet", "host": "n"}}, wide=True)
+    assert " ".join(row) == "Last Seen Type Reason Object Subobject Source Message First Seen Count Name"
+    assert (row["Source"], row["Message"], row["First Seen"]) == ("kubelet, n", "m", "3m")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 from fake_api import pod, workload
 
-from k8sshim.client import PODS, REPLICA_SETS
+from k8sshim.client import PODS, REPLICA_SETS, resource_for
 from k8sshim.client.recorder import WARNING, Recorder, Told
 from k8sshim.controllers.telling import told_of
 from k8sshim.controllers.world import World
-from k8sshim.controllers.writes import Create, Update, UpdateStatus
-from k8sshim.objects import Raw
+from k8sshim.controllers.writes import Create, Delete, Update, UpdateStatus
+from k8sshim.objects import Key, Raw
 from topo.agent.status import ContainerState, Running, Terminated, Waiting
 from topo.agent.telling import words_of
 
 pytestmark = pytest.mark.unit
+JOBS = resource_for("batch/v1", "Job")
 
 
 class Clock:
@@ -63,6 +64,48 @@ def test_what_controllers_write_is_told_of_the_object_that_it_is_about() -> None
     [scaled] = told_of(Create(REPLICA_SETS, fresh), None, world)
     assert (scaled.about["kind"], scaled.message) == ("Deployment", "Scaled up replica set web-1 from 0 to 2")
     assert not list(told_of(Update(REPLICA_SETS, fresh), fresh, world))
+
+
+def owned(raw: Raw, api_version: str, kind: str, name: str) -> Raw:
+    owner = {"apiVersion": api_version, "kind": kind, "name": name, "uid": "u", "controller": True}
+    return {**raw, "metadata": {**raw["metadata"], "ownerReferences": [owner]}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "created", "deleted"),
+    [
+        ("ReplicaSet", "Created pod: web-0", "Deleted pod: web-0"),
+        (
+            "StatefulSet",
+            "create Pod web-0 in StatefulSet web successful",
+            "delete Pod web-0 in StatefulSet web successful",
+        ),
+    ],
+)
+def test_each_controller_has_words_of_its_own_for_pods(kind: str, created: str, deleted: str) -> None:
+    world, raw = World([PODS]), owned(pod("web-0"), "apps/v1", kind, "web")
+    [one] = told_of(Create(PODS, raw), None, world)
+    [other] = told_of(Delete(PODS, Key("default", "web-0"), "u"), raw, world)
+    assert [(each.reason, each.message) for each in (one, other)] == [
+        ("SuccessfulCreate", created),
+        ("SuccessfulDelete", deleted),
+    ]
+
+
+def test_a_cron_job_tells_of_its_jobs() -> None:
+    world = World([JOBS])
+    job = owned({"kind": "Job", "metadata": {"name": "a-1", "namespace": "default"}}, "batch/v1", "CronJob", "a")
+    [made] = told_of(Create(JOBS, job), None, world)
+    [gone] = told_of(Delete(JOBS, Key("default", "a-1"), "u"), job, world)
+    done = {**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+    [saw, completed] = told_of(UpdateStatus(JOBS, done), job, world)
+    assert {each.about["metadata"]["name"] for each in (made, gone, saw)} == {"a"}
+    assert [(each.reason, each.message) for each in (made, gone, saw, completed)] == [
+        ("SuccessfulCreate", "Created job a-1"),
+        ("SuccessfulDelete", "Deleted job a-1"),
+        ("SawCompletedJob", "Saw completed job: a-1, condition: Complete"),
+        ("Completed", "Job completed"),
+    ]
 
 
 def test_what_becomes_of_a_container_is_told() -> None:

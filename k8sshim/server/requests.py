@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,8 @@ from . import protobuf
 from .lifecycle import DeleteOptions
 from .resources import PODS
 from .routing import Target
-from .status import ApiError, bad_request, too_large, unsupported_media_type
-from .unknown_fields import FieldValidation
+from .status import ApiError, bad_request, invalid_options, too_large, unsupported_media_type
+from .unknown_fields import POLICIES, FieldValidation
 from .watch import DEFAULT_TIMEOUT_S, WatchOptions
 
 MAX_BODY_BYTES = 3 * 1024 * 1024  # as the API server of Kubernetes
@@ -75,11 +75,23 @@ def object_of(request: Request, body: bytes) -> Raw:
 
 
 def field_validation(request: Request) -> FieldValidation:
-    return FieldValidation(request.query_params.get("fieldValidation") or "")
+    asked = request.query_params.get("fieldValidation") or ""
+    if asked not in POLICIES:
+        raise invalid_options(request.method, "fieldValidation", asked, *sorted(filter(None, POLICIES)))
+    return FieldValidation(asked)
 
 
 def dry_run(request: Request) -> bool:
-    return "All" in request.query_params.getlist("dryRun")
+    """Whether nothing is to be stored. Raises ApiError 422 where that is asked for in no way that is known."""
+    return _dry(request, request.query_params.getlist("dryRun"))
+
+
+def _dry(request: Request, stages: Iterable[Any]) -> bool:
+    given = list(stages)
+    for stage in given:
+        if stage != "All":
+            raise invalid_options(request.method, "dryRun", str(stage), "All")
+    return bool(given)
 
 
 def manager(request: Request) -> str:
@@ -148,7 +160,7 @@ def options_of(raw: Any, request: Request) -> DeleteOptions:
         propagation=propagation,
         uid=conditions.get("uid") or "",
         resource_version=conditions.get("resourceVersion") or "",
-        dry_run="All" in dry or dry_run(request),
+        dry_run=_dry(request, dry) or dry_run(request),
     )
 
 

@@ -5,6 +5,7 @@ Reasons and codes: https://github.com/kubernetes/apimachinery/blob/master/pkg/ap
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from k8sshim.errors import PodwireError, Problem
@@ -141,6 +142,21 @@ def invalid(kind: Kind, name: str, problems: Iterable[Problem]) -> ApiError:
     causes = [{"reason": _cause(p.message), "message": p.message, "field": p.field} for p in found]
     details = _details(kind, name) | {"kind": kind.kind, "causes": causes}
     return ApiError(422, "Invalid", f'{qualified} "{name}" is invalid: {summary}', details)
+
+
+def undecodable(kind: Kind, problems: Iterable[Problem]) -> ApiError:
+    """400 for a body in which values are of types that the kind does not have there."""
+    what = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
+    return bad_request(f"{what}: {', '.join(f'{problem.field}: {problem.message}' for problem in problems)}")
+
+
+def invalid_options(method: str, field: str, given: str, *supported: str) -> ApiError:
+    """What a query asks for beside the object, in a way that there is none."""
+    options = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}.get(method, "DeleteOptions")
+    why = f'Unsupported value: "{given}": supported values: {", ".join(map(json.dumps, supported))}'
+    cause = {"reason": "FieldValueNotSupported", "message": why, "field": field}
+    details = {"group": "meta.k8s.io", "kind": options, "causes": [cause]}
+    return ApiError(422, "Invalid", f'{options}.meta.k8s.io "" is invalid: {field}: {why}', details)
 
 
 def _cause(message: str) -> str:

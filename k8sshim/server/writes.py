@@ -7,6 +7,7 @@ comes between them and the conflict that a client sees is always with another cl
 from __future__ import annotations
 
 import copy
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,10 +31,11 @@ from .resources import DEFINITIONS, NAMESPACES, PODS, SERVICES, resource_name, s
 from .routing import Target
 from .service_fields import changed_problems, fill_in, fill_in_status
 from .services import ServiceAllocator
-from .status import already_exists, bad_request, forbidden, invalid, method_not_allowed, not_found
+from .status import already_exists, bad_request, forbidden, invalid, method_not_allowed, not_found, undecodable
 
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as Kubernetes: no vowels, nothing that looks like something else
 _SUFFIX_LENGTH = 5
+_MISTYPED = re.compile(r"is an? \w+, expected an? ")  # what the schema says of a value of another type
 _MAX_GENERATED_BASE = 63 - _SUFFIX_LENGTH
 
 
@@ -171,7 +173,7 @@ class Writer:
             return self._scale(target, record, old, wanted, dry_run=dry_run, manager=manager)
         shown = conversion.from_stored(target.kind, record.decode())
         new = conversion.to_stored(target.kind, admission.check_identity(target, patch(shown)))
-        return self._replace(target, record, old, new, dry_run=dry_run, manager=manager)
+        return self._replace(target, record, old, new, dry_run=dry_run, manager=manager, patched=True)
 
     def _existing(self, target: Target) -> Record:
         record = self._store.get(target.resource, target.key)
@@ -189,6 +191,7 @@ class Writer:
         dry_run: bool,
         manager: str = "unknown",
         accounts: list[Raw] | None = None,
+        patched: bool = False,
     ) -> Record:
         """`accounts` are the managedFields after an apply; else what changes becomes the manager's."""
         kind = target.kind
@@ -208,7 +211,7 @@ class Writer:
                 new.pop("status", None)
                 new |= {"status": old["status"]} if "status" in old else {}
             if new != old:
-                self._judge(kind, new, old)
+                self._judge(kind, new, old, patched=patched)
                 self._complete(kind, new, old)
                 admission.check_immutable(kind, old, new)
                 admission.bump_generation(stored_kind(kind), old, new)
@@ -273,17 +276,21 @@ class Writer:
 
     # What all share
 
-    def _validate(self, kind: Kind, raw: Raw) -> None:
+    def _validate(self, kind: Kind, raw: Raw, *, patched: bool = False) -> None:
+        """Raises ApiError 422, or 400 for what Kubernetes could not decode (what a patch makes is decoded before)."""
         shown = conversion.from_stored(kind, raw) if conversion.converted(kind) else raw
         problems = kind.problems(shown) if isinstance(kind, CustomKind) else self._problems(shown)
+        mistyped = [problem for problem in problems if _MISTYPED.match(problem.message)]
+        if mistyped and not patched and not isinstance(kind, CustomKind):
+            raise undecodable(kind, mistyped)
         if problems:
             raise invalid(kind, str(raw["metadata"].get("name") or ""), problems)
 
-    def _judge(self, kind: Kind, new: Raw, old: Raw) -> None:
+    def _judge(self, kind: Kind, new: Raw, old: Raw, *, patched: bool = False) -> None:
         """An update; a Service's is judged with what it left out and what its type makes void."""
         if kind is SERVICES:
             fill_in(new, old)
-        self._validate(kind, _without_status(kind, new))
+        self._validate(kind, _without_status(kind, new), patched=patched)
         changed = changed_problems(new, old) if kind is SERVICES else []
         if changed:
             raise invalid(kind, new["metadata"]["name"], changed)

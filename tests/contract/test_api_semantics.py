@@ -75,7 +75,8 @@ def test_discovery_leads_to_every_resource(api_server: ApiProcess) -> None:
         ("POST", PODS, {"metadata": []}, {}, 400, "BadRequest"),
         ("POST", PODS, b"x" * (3 * 1024 * 1024 + 1), {}, 413, "RequestEntityTooLarge"),
         ("POST", PODS, b"k8s\0", {"Content-Type": "application/vnd.kubernetes.protobuf"}, 400, "BadRequest"),
-        ("POST", PODS, {"metadata": {"name": "a"}, "spec": {"containers": 7}}, {}, 422, "Invalid"),
+        ("POST", PODS, {"metadata": {"name": "a"}, "spec": {"containers": 7}}, {}, 400, "BadRequest"),
+        ("POST", PODS, {"metadata": {"name": "a"}, "spec": {"containers": []}}, {}, 422, "Invalid"),
         ("POST", "/api/v1/namespaces/absent/pods", {"metadata": {"name": "a"}}, {}, 404, "NotFound"),
         ("PATCH", "/api/v1/namespaces/default", {}, {"Content-Type": "text/plain"}, 415, "UnsupportedMediaType"),
         ("PATCH", "/api/v1/namespaces/default", [], {"Content-Type": MERGE}, 400, "BadRequest"),
@@ -150,3 +151,32 @@ def test_the_cluster_object_is_patched_by_merge_and_has_its_own_status(api_serve
     assert api_server.ok("PATCH", f"{path}/lab/status", patch, {"Content-Type": MERGE})["status"] == patch["status"]
     assert api_server.request("PATCH", f"{path}/lab", {}, {"Content-Type": STRATEGIC})[0] == 415
     assert api_server.ok("GET", f"{path}/lab")["spec"] == {"nodes": 2}
+
+
+def test_values_of_another_type_are_no_object_of_the_kind(api_server: ApiProcess) -> None:
+    """What Kubernetes cannot decode is a bad request; of what a patch makes of an object it says that it is invalid."""
+    wrong = {"metadata": {"name": "a"}, "data": {"a": True}}
+    code, status = api_server.request("POST", CONFIG_MAPS, wrong)
+    assert (code, status["reason"]) == (400, "BadRequest")
+    assert status["message"].startswith('ConfigMap in version "v1" cannot be handled as a ConfigMap: data.a: is a bool')
+    api_server.ok("POST", CONFIG_MAPS, {"metadata": {"name": "a"}})
+    assert api_server.request("PUT", f"{CONFIG_MAPS}/a", wrong)[0] == 400
+    code, status = api_server.request(
+        "PATCH", f"{CONFIG_MAPS}/a", {"data": {"a": True}}, headers={"Content-Type": MERGE}
+    )
+    assert (code, status["reason"]) == (422, "Invalid")
+
+
+@pytest.mark.parametrize(("method", "options"), [("POST", "CreateOptions"), ("DELETE", "DeleteOptions")])
+def test_an_unknown_kind_of_dry_run_does_nothing(api_server: ApiProcess, method: str, options: str) -> None:
+    path = CONFIG_MAPS
+    if method == "DELETE":
+        api_server.ok("POST", CONFIG_MAPS, {"metadata": {"name": "a"}})
+        path = f"{CONFIG_MAPS}/a"
+    before = api_server.ok("GET", CONFIG_MAPS)["items"]
+    body = {"metadata": {"name": "a"}} if method == "POST" else None
+    code, status = api_server.request(method, f"{path}?dryRun=Some", body)
+    assert code == 422
+    why = 'dryRun: Unsupported value: "Some": supported values: "All"'
+    assert status["message"] == f'{options}.meta.k8s.io "" is invalid: {why}'
+    assert api_server.ok("GET", CONFIG_MAPS)["items"] == before

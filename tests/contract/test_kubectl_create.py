@@ -83,4 +83,4 @@ def test_unknown_fields_are_warned_of_refused_or_ignored(shared_api_server: ApiP
     assert (response.status, response.headers.get("Warning")) == (201, warning)
     assert "colour" not in stored["spec"]["template"]["spec"]["containers"][0]
     shared_api_server.ok("DELETE", f"{path}/odd")
-    assert shared_api_server.request("POST", f"{path}?fieldValidation=Perhaps", raw)[0] == 400
+    assert shared_api_server.request("POST", f"{path}?fieldValidation=Perhaps", raw)[0] == 422

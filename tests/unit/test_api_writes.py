@@ -64,11 +64,11 @@ def test_what_cannot_be_created(world: World) -> None:
 
 def test_an_invalid_object_is_refused_with_a_cause_for_every_problem(world: World) -> None:
     with pytest.raises(ApiError) as raised:
-        world.create("Pod", {"metadata": {"name": "Web"}, "spec": {"containers": [{"image": 3}]}})
+        world.create("Pod", {"metadata": {"name": "Web"}, "spec": {"containers": [{"ports": [{"containerPort": 0}]}]}})
     status = raised.value.status
     assert (status["code"], status["reason"], status["details"]["kind"]) == (422, "Invalid", "Pod")
     fields = {cause["field"] for cause in status["details"]["causes"]}
-    assert {"metadata.name", "spec.containers[0].image", "spec.containers[0].name"} <= fields
+    assert {"metadata.name", "spec.containers[0].ports[0].containerPort", "spec.containers[0].name"} <= fields
     assert not world.exists("Pod", "Web")
 
 

@@ -28,6 +28,7 @@ _PROGRAMS = {
     "iperf3": ("iperf3", "--version"),
     "irtt": ("irtt", "version"),
 }
+_PATIENCE_S = 10.0
 _CONGESTION = Path("/proc/sys/net/ipv4/tcp_congestion_control")
 
 
@@ -41,7 +42,7 @@ def machine() -> Raw:
         "processor": _processor(),
         "cores": psutil.cpu_count(),
         "memory_mib": psutil.virtual_memory().total >> 20,
-        "virtualisation": _first_line(["systemd-detect-virt"]),
+        "virtualisation": first_line(["systemd-detect-virt"]),
         "load_before": [round(one, 2) for one in load],
         "tcp_congestion_control": _text(_CONGESTION),
     }
@@ -51,7 +52,7 @@ def versions() -> Raw:
     """Versions of podwire, of what it stands on, and of the tools; podwire's commit where there is one."""
     python = {"python": platform.python_version()}
     libraries = {name: _library(name) for name in _LIBRARIES}
-    programs = {name: _first_line(argv) for name, argv in _PROGRAMS.items()}
+    programs = {name: first_line(argv) for name, argv in _PROGRAMS.items()}
     return {**python, **libraries, **programs, "commit": _commit()}
 
 
@@ -92,11 +93,16 @@ def _setting(sandbox: Sandbox, name: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that runs, marked where files differ from it; None in an installed package."""
+    """The commit of the checkout that runs; None in an installed package.
+
+    It is marked where files differ from it, unless it takes too long to find out (all are read anew in a micro-VM).
+    """
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
-    return _first_line(["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
+    git = ["git", "-C", str(root)]
+    described = first_line([*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
+    return described or first_line([*git, "rev-parse", "--short=12", "HEAD"])
 
 
 def _distribution() -> str | None:
@@ -118,12 +124,15 @@ def _library(name: str) -> str | None:
         return None
 
 
-def _first_line(argv: Sequence[str]) -> str | None:
-    """The first line that a program prints; None where it is missing or says nothing."""
+def first_line(argv: Sequence[str], patience_s: float = _PATIENCE_S) -> str | None:
+    """The first line that a program prints; None where it is missing, or says nothing in that time."""
     program = shutil.which(argv[0]) or shutil.which(argv[0], path="/usr/sbin:/sbin")
     if program is None:
         return None
-    done = subprocess.run([program, *argv[1:]], capture_output=True, text=True, check=False, timeout=10)
+    try:
+        done = subprocess.run([program, *argv[1:]], capture_output=True, text=True, check=False, timeout=patience_s)
+    except subprocess.TimeoutExpired:
+        return None
     lines = done.stdout.splitlines()
     return lines[0].strip() if lines else None
 

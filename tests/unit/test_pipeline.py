@@ -28,6 +28,7 @@ ORDER = [
     "ServiceLoadBalancing",
     "EndpointSelection",
     "EndpointDnat",
+    "DnatAgain",
     "EgressAdmin",
     "EgressPolicy",
     "EgressDefault",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from . import discovery, metrics, requests, routing
+from k8sshim.objects import Raw
+from k8sshim.records import Record
+
+from . import discovery, grants, metrics, requests, routing
 from .discovery_routes import Discovery
 from .documents import Documents
 from .evictions import Evictions
@@ -94,7 +98,9 @@ class Api:
         if target.name:
             raise method_not_allowed()
         validation = requests.field_validation(request)
-        record = self.writer.create(target, validation.checked(target.kind, raw), dry_run=dry_run)
+        wanted = validation.checked(target.kind, raw)
+        self._judge_grant(target, request, lambda: self.writer.create(target, copy.deepcopy(wanted), dry_run=True))
+        record = self.writer.create(target, wanted, dry_run=dry_run)
         return with_warnings(self.reader.respond(target, record, request, 201), validation.warnings)
 
     def _put(self, target: Target, request: Request, content: bytes) -> Response:
@@ -102,6 +108,7 @@ class Api:
             raise method_not_allowed()
         validation = requests.field_validation(request)
         raw = validation.checked(target.kind, requests.object_of(request, content))
+        self._judge_grant(target, request, lambda: self.writer.update(target, copy.deepcopy(raw), dry_run=True))
         record = self.writer.update(target, raw, dry_run=requests.dry_run(request), manager=requests.manager(request))
         return with_warnings(self.reader.respond(target, record, request), validation.warnings)
 
@@ -120,6 +127,8 @@ class Api:
         validation = requests.field_validation(request)
         checked = validation.of_patch(kind, patch)
         dry_run, manager = requests.dry_run(request), requests.manager(request)
+        tried = requests.field_validation(request).of_patch(kind, patch)
+        self._judge_grant(target, request, lambda: self.writer.patch(target, tried, dry_run=True))
         record = self.writer.patch(target, checked, dry_run=dry_run, manager=manager)
         return with_warnings(self.reader.respond(target, record, request), validation.warnings)
 
@@ -127,15 +136,21 @@ class Api:
         if target.subresource == "scale":
             raise method_not_allowed()
         validation = requests.field_validation(request)
-        record, made = self.writer.apply(
-            target,
-            validation.checked(target.kind, requests.applied(request, content)),
-            manager=requests.manager(request),
-            force=requests.forced(request),
-            dry_run=requests.dry_run(request),
-        )
+        wanted = validation.checked(target.kind, requests.applied(request, content))
+        manager, force = requests.manager(request), requests.forced(request)
+
+        def apply(wanted: Raw, *, dry_run: bool) -> tuple[Record, bool]:
+            return self.writer.apply(target, wanted, manager=manager, force=force, dry_run=dry_run)
+
+        self._judge_grant(target, request, lambda: apply(copy.deepcopy(wanted), dry_run=True)[0])
+        record, made = apply(wanted, dry_run=requests.dry_run(request))
         response = self.reader.respond(target, record, request, 201 if made else 200)
         return with_warnings(response, validation.warnings)
+
+    def _judge_grant(self, target: Target, request: Request, tried: Callable[[], Record]) -> None:
+        """Of what gives people rights, see what would come of it first. Raises ApiError 403."""
+        if grants.concerned(target) and self.reviews.authorizer.enabled:
+            grants.check(self.reviews.authorizer, request.state.user, target, tried().decode())
 
     def _delete(self, target: Target, request: Request, content: bytes) -> Response:
         if target.subresource:

@@ -15,9 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .rbac import AUTHENTICATED, MASTERS, User
+from .impersonation import acting
+from .rbac import AUTHENTICATED, MASTERS, Authorizer, User
 from .responses import status_response
-from .status import unauthorized
+from .status import ApiError, unauthorized
 from .streams.sockets import deny
 from .streams.upgrade import CONNECTION
 
@@ -43,22 +44,30 @@ class CertificateProtocol(HttpToolsProtocol):
 class Authenticated:
     """Lets a request through to the application, or answers it with 401."""
 
-    def __init__(self, application: ASGIApp, token: str, user_of: Callable[[str], User | None]) -> None:
-        """`token` is the lab's own; `user_of` tells whose any other is."""
+    def __init__(
+        self, application: ASGIApp, token: str, user_of: Callable[[str], User | None], authorizer: Authorizer
+    ) -> None:
+        """`token` is the lab's own; `user_of` tells whose any other is; `authorizer`, who may act as whom."""
         self._application = application
+        self._authorizer = authorizer
         self._token = token.encode()
         self._user_of = user_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        user = None if scope["type"] == "lifespan" else self.identify(scope)
-        if user is not None:
-            scope.setdefault("state", {})[USER] = user
-        if user is not None or scope["type"] == "lifespan":
-            await self._application(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await deny(WebSocket(scope, receive, send), status_response(unauthorized().status))
-        else:
-            await status_response(unauthorized().status)(scope, receive, send)
+        if scope["type"] != "lifespan":
+            try:
+                scope.setdefault("state", {})[USER] = self._user(scope)
+            except ApiError as error:
+                await _refuse(error, scope, receive, send)
+                return
+        await self._application(scope, receive, send)
+
+    def _user(self, scope: Scope) -> User:
+        """Who a request is to be taken for. Raises ApiError 401, 403."""
+        user = self.identify(scope)
+        if user is None:
+            raise unauthorized()
+        return acting(user, scope["headers"], self._authorizer)
 
     def identify(self, scope: Scope) -> User | None:
         """Who a request is from."""
@@ -76,6 +85,14 @@ class Authenticated:
         if hmac.compare_digest(token, self._token):
             return User(_OWNER, (MASTERS, AUTHENTICATED))
         return self._user_of(token.decode("latin-1"))
+
+
+async def _refuse(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    answer = status_response(error.status)
+    if scope["type"] == "websocket":
+        await deny(WebSocket(scope, receive, send), answer)
+    else:
+        await answer(scope, receive, send)
 
 
 def _of_certificate(subject: Iterable[Iterable[tuple[str, str]]]) -> User:

@@ -96,7 +96,7 @@ async def _serve(
     nodes = Nodes(store)
     metrics = Metrics(store, nodes, _now)
     api = app.Api(reader, writer, tokens, documents, served, reviews, metrics, nodes, evictions)
-    guard = Authenticated(app.create(api), token, tokens.user_of)
+    guard = Authenticated(app.create(api), token, tokens.user_of, reviews.authorizer)
     await _Server(_config(guard, credentials), reader.end_watches).serve(sockets=sockets)
 
 

@@ -70,10 +70,11 @@ class Authorizer:
             for record in self.store.records(f"{kind.lower()}s.{GROUP}", scope):
                 binding = record.decode()
                 if any(is_of(subject, user, scope) for subject in binding.get("subjects") or ()):
-                    for rule in self._rules_of(binding.get("roleRef") or {}, scope):
+                    for rule in self.rules_of(binding.get("roleRef") or {}, scope):
                         yield f'{kind} "{record.key.name}"', rule
 
-    def _rules_of(self, reference: Raw, namespace: str) -> list[Raw]:
+    def rules_of(self, reference: Raw, namespace: str) -> list[Raw]:
+        """The rules of the Role that a binding refers to."""
         local = reference.get("kind") == "Role"
         resource, key = ("roles", namespace) if local else ("clusterroles", "")
         record = self.store.get(f"{resource}.{GROUP}", Key(key, str(reference.get("name") or "")))

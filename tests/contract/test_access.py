@@ -110,3 +110,62 @@ def test_kubectl_auth(server: ApiProcess, tmp_path: Path) -> None:
     kubectl = Kubectl("kubectl", server, tmp_path)
     assert kubectl("auth", "can-i", "create", "pods").strip() == "yes"
     assert "podwire-admin" in kubectl("auth", "whoami")
+
+
+def test_nobody_gives_away_more_than_they_have(server: ApiProcess) -> None:
+    """ "You can only create/update a role if [...] you already have all the permissions contained in the role [...], or
+    you are granted explicit permission to perform the `escalate` verb"; "you can only create/update a role binding if
+    you already have all the permissions contained in the referenced role"."""
+    roles, bindings = f"{RBAC}/namespaces/default/roles", f"{RBAC}/namespaces/default/rolebindings"
+    server.ok("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "giver"}})
+    rights = [
+        {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["*"]},
+        rule("get", "list", resources=["pods"]),
+    ]
+    rights[0]["verbs"] = ["create", "update", "patch"]
+    server.ok("POST", roles, {"metadata": {"name": "giver"}, "rules": rights})
+    subject = {"kind": "ServiceAccount", "name": "giver", "namespace": "default"}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "giver"}
+    server.ok("POST", bindings, {"metadata": {"name": "giver"}, "roleRef": reference, "subjects": [subject]})
+    giver = bearer(server, "giver")
+    server.ok("POST", roles, {"metadata": {"name": "less"}, "rules": [rule("get", resources=["pods"])]}, giver)
+    for method, path, body in (
+        ("POST", roles, {"metadata": {"name": "more"}, "rules": [rule("delete", resources=["pods"])]}),
+        ("PATCH", f"{roles}/less", {"rules": [rule("get", resources=["*"])]}),
+        (
+            "POST",
+            bindings,
+            {"metadata": {"name": "more"}, "roleRef": {**reference, "name": "edit", "kind": "ClusterRole"}},
+        ),
+    ):
+        kind = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else {}
+        code, status = server.request(method, path, body, giver | kind)
+        assert (code, status["reason"]) == (403, "Forbidden")
+        who = 'user "system:serviceaccount:default:giver" (groups=["system:serviceaccounts" '
+        assert (
+            who in status["message"]
+            and "is attempting to grant RBAC permissions not currently held:" in status["message"]
+        )
+    assert server.request("GET", f"{roles}/more")[0] == server.request("GET", f"{bindings}/more")[0] == 404
+    assert server.ok("GET", f"{roles}/less")["rules"] == [rule("get", resources=["pods"])]
+    reference = {**reference, "name": "less"}
+    server.ok("POST", bindings, {"metadata": {"name": "less"}, "roleRef": reference}, giver)
+
+
+def test_the_owner_may_act_as_somebody_else_and_others_may_not(server: ApiProcess) -> None:
+    """ "kubectl --as": the request "must have the impersonate verb for the attribute they impersonate"."""
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    account = {"Impersonate-User": "system:serviceaccount:default:reader"}
+    me = server.ok("POST", path, {}, account)["status"]["userInfo"]
+    assert me["username"] == account["Impersonate-User"]
+    assert me["groups"] == ["system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"]
+    assert server.request("GET", PODS, headers=account)[0] == 200
+    assert server.request("DELETE", f"{PODS}/web", headers=account)[0] == 403
+    bob = {"Impersonate-User": "bob", "Impersonate-Group": "dev"}
+    assert server.ok("POST", path, {}, bob)["status"]["userInfo"]["groups"] == ["dev", "system:authenticated"]
+    code, status = server.request("GET", PODS, headers=bob)
+    assert code == 403 and 'User "bob" cannot list resource "pods"' in status["message"]
+    code, status = server.request("GET", PODS, headers=bearer(server, "reader") | {"Impersonate-User": "bob"})
+    who = 'User "system:serviceaccount:default:reader" cannot impersonate resource "users" in API group ""'
+    assert code == 403 and status["message"] == f'users "bob" is forbidden: {who} at the cluster scope'
+    assert server.request("GET", PODS, headers={"Impersonate-Group": "dev"})[0] == 400

@@ -111,8 +111,8 @@ class Oracle:
             matches = tuple(match for match in found if match is not None)
             return Side(bool(matches), Reason.RULE if matches else Reason.ISOLATED, matches, names, passed)
         last = self._first(BASELINE, direction, asked)
-        if last is not None and last.action != "Pass":
-            return Side(last.action == "Allow", Reason.RULE, (last,), (), passed)
+        if last is not None:  # one that passes has nothing left to pass it on to
+            return Side(last.action != "Deny", Reason.RULE, (last,), (), passed)
         return Side(True, Reason.NOT_ISOLATED, (), (), passed)
 
     def _first(self, tier: str, direction: str, asked: Asked) -> Match | None:

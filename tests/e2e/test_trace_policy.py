@@ -53,7 +53,7 @@ def network_policies() -> list[Raw]:
 
 
 def administrators(ns: Namespace) -> list[Raw]:
-    """Before NetworkPolicies one that passes, denies and allows; after them one that denies."""
+    """Before NetworkPolicies one that passes, denies and allows; after them one that denies and passes."""
     here = {"matchLabels": {"kubernetes.io/metadata.name": ns.name}}
 
     def peer(name: str) -> list[Raw]:
@@ -68,8 +68,11 @@ def administrators(ns: Namespace) -> list[Raw]:
         for port in rule.get("ports", ()):
             port["portNumber"]["protocol"] = "TCP"
     admin = {"priority": 40, "subject": {"namespaces": here}, "ingress": rules}
-    baseline = {"name": "not-to-web", "action": "Deny", "to": peer("web")}
-    after = {"tier": "Baseline", "priority": 40, "subject": {"namespaces": here}, "egress": [baseline]}
+    baseline = [
+        {"name": "not-to-web", "action": "Deny", "to": peer("web")},
+        {"name": "db-is-let-go", "action": "Pass", "to": peer("db")},
+    ]
+    after = {"tier": "Baseline", "priority": 40, "subject": {"namespaces": here}, "egress": baseline}
     return [
         {**OF_ADMIN, "metadata": {"name": ns.name}, "spec": admin},
         {**OF_CLUSTER, "metadata": {"name": ns.name}, "spec": after},

@@ -189,6 +189,11 @@ def test_an_administrators_rules_have_their_fields_too() -> None:
         "    BaselineAdminNetworkPolicy default: spec.ingress[0].from[0].pods (pods app=web of all namespaces) "
         "(all ports): Deny",
     ]
+    let_go = cluster_policy("c", "Baseline", 1, ingress=[{"action": "Pass", "from": [{"namespaces": {}}]}])
+    assert told("shop/web", "shop/db:5432", let_go, base).lines()[2:] == [
+        "  ingress: allowed, by this rule:",
+        "    ClusterNetworkPolicy c: spec.ingress[0].from[0].namespaces (all pods of all namespaces) (all ports): Pass",
+    ]
     out = cluster_policy("c", "Admin", 1, egress=[{"action": "Accept", "to": [{"networks": ["192.0.2.0/24",
                          "10.0.0.0/8"]}], "protocols": [{"tcp": {"destinationPort": {"range": {"start": 1, "end": 9}}}}]
                          }])  # fmt: skip

@@ -100,7 +100,7 @@ class Api:
         validation = requests.field_validation(request)
         wanted = validation.checked(target.kind, raw)
         self._judge_grant(target, request, lambda: self.writer.create(target, copy.deepcopy(wanted), dry_run=True))
-        record = self.writer.create(target, wanted, dry_run=dry_run)
+        record = self.writer.create(target, wanted, dry_run=dry_run, manager=requests.named_manager(request))
         return with_warnings(self.reader.respond(target, record, request, 201), validation.warnings)
 
     def _put(self, target: Target, request: Request, content: bytes) -> Response:

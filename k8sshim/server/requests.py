@@ -100,6 +100,11 @@ def manager(request: Request) -> str:
     return (request.query_params.get("fieldManager") or agent or "unknown")[:MAX_MANAGER]
 
 
+def named_manager(request: Request) -> str:
+    """The manager that a request names itself; "" where it does not."""
+    return (request.query_params.get("fieldManager") or "")[:MAX_MANAGER]
+
+
 def applied(request: Request, body: bytes) -> Raw:
     """What a server-side apply wants: an object in YAML, which JSON is. Raises ApiError 400."""
     try:

@@ -79,9 +79,10 @@ class Writer:
         dry_run: bool = False,
         keep_status: bool = False,
         accounts: list[Raw] | None = None,
+        manager: str = "",
     ) -> Record:
         """Store a new object; `keep_status`: as it is, for what the lab itself brings; `accounts`: managedFields of
-        what was applied. Raises ApiError."""
+        what was applied, else all is the manager's where one is named. Raises ApiError."""
         kind = target.kind
         if not kind.stored:
             raise method_not_allowed()
@@ -105,6 +106,9 @@ class Writer:
         if kind is DEFINITIONS:
             established(raw, admission.timestamp(self._chance.now()))
         self._complete(kind, raw, None)
+        if manager and accounts is None:
+            who = self._manager(target, manager)
+            metadata["managedFields"] = updated({}, _without_status(kind, raw), self._schema(kind), who)
         return self._put(target.resource, raw, dry_run=dry_run)
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:

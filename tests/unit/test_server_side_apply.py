@@ -107,6 +107,21 @@ def test_an_object_that_nobody_has_applied_belongs_to_before_first_apply(world: 
     assert {each["manager"] for each in same["metadata"]["managedFields"]} == {"one", "before-first-apply"}
 
 
+def test_what_a_named_manager_creates_is_its_own(world: World) -> None:
+    """ "kubectl create" names itself; a later "kubectl apply --server-side" of another value conflicts with it."""
+    made = world.create("Deployment", wanted(2), manager="kubectl-create")
+    assert {"f:spec/f:replicas", "f:spec/f:strategy/f:type"} <= owned(made, "kubectl-create")
+    assert not any(path.startswith("f:status") for path in owned(made, "kubectl-create"))
+    with pytest.raises(ApiError, match=r'1 conflict: conflict with "kubectl-create" using apps/v1: \.spec\.replicas'):
+        apply(world, wanted(3))
+    patched = world.patch("Deployment", "web", {"spec": {"replicas": 5}})
+    assert "f:spec/f:replicas" not in owned(patched, "kubectl-create")
+    for each in patched["metadata"]["managedFields"]:
+        each["time"] = each["time"].replace("Z", "+00:00")  # as Python's client writes it again
+    patched["metadata"]["labels"] = {"a": "b"}
+    assert "f:metadata/f:labels/f:a" in owned(world.update("Deployment", patched), "unknown")
+
+
 def test_accounts_can_be_cleared(world: World) -> None:
     raw = apply(world, wanted(2))
     raw["metadata"]["managedFields"] = [{}]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from k8sshim import client
 from k8sshim.controllers.accounts import Accounts
+from k8sshim.controllers.aggregation import CLUSTER_ROLES, Aggregation
 from k8sshim.controllers.cron import CRON_JOBS, CronJobs
 from k8sshim.controllers.daemons import Daemons
 from k8sshim.controllers.deployments import Deployments
@@ -49,6 +50,7 @@ FOLLOWED = (
     JOBS,
     CRON_JOBS,
     REVISIONS,
+    CLUSTER_ROLES,
     client.PODS,
 )
 
@@ -71,6 +73,7 @@ def controllers() -> list[Controller]:
         Jobs(),
         CronJobs(),
         Endpoints(),
+        Aggregation(),
     ]
 
 

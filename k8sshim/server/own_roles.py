@@ -46,9 +46,9 @@ def objects() -> list[Raw]:
         *_bound("system:basic-user", oneself, [AUTHENTICATED]),
         *_bound("system:discovery", [{"nonResourceURLs": list(_DISCOVERY), "verbs": ["get"]}], [AUTHENTICATED]),
         *_bound("system:public-info-viewer", [{"nonResourceURLs": list(_PUBLIC), "verbs": ["get"]}], [AUTHENTICATED]),
-        _role("view", _view()),
-        _role("edit", _edit()),
-        _role("admin", _admin()),
+        *_aggregated("view", _view()),
+        *_aggregated("edit", _edit(), "view"),
+        *_aggregated("admin", _admin(), "edit", "view"),
     ]
 
 
@@ -88,6 +88,14 @@ def _rule(verbs: Sequence[str], resources: Sequence[str], group: str) -> Raw:
 
 def _role(name: str, rules: list[Raw]) -> Raw:
     return _object("ClusterRole", name) | {"rules": rules}
+
+
+def _aggregated(name: str, rules: list[Raw], *less: str) -> list[Raw]:
+    """A ClusterRole to which others add themselves by a label, and the first that does; `less` are those within it."""
+    own = _role(f"system:aggregate-to-{name}", rules)
+    own["metadata"]["labels"] = _LABELS | {f"{GROUP}/aggregate-to-{name}": "true"}
+    selectors = [{"matchLabels": {f"{GROUP}/aggregate-to-{each}": "true"}} for each in (name, *less)]
+    return [own, _role(name, rules) | {"aggregationRule": {"clusterRoleSelectors": selectors}}]
 
 
 def _bound(name: str, rules: list[Raw], groups: list[str]) -> list[Raw]:

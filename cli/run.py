@@ -30,7 +30,7 @@ def run(
 
     prepared = catalogue.prepare(catalogue.find(scenario))
     prepared = prepared.with_scenario(run_as(prepared.scenario, quick=quick, repetitions=repeat, seed=seed))
-    prepared.labs()  # what is swept may make clusters that are none: better known now
+    experiment.check(prepared)
     folder.check_writable(out)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the lab is taken down
     with showing_run(prepared) as observer:

@@ -16,12 +16,13 @@ from experiments.planning import START_S, Expected, Measurer
 from experiments.results import Labels, Run
 from experiments.trust import CALIBRATION
 from k8sshim.errors import BadInput, PodwireError
-from lab import lifecycle, state
+from lab import lifecycle, needs, state
 from lab.lifecycle import Step
 from lab.state import Lab
 
 UP_S = 120.0  # for nodes and pods to be ready
 _MAX_NAME = 63
+_VM = "it has it in: podwire vm -- podwire run"
 
 
 class Observer(Measurer, Protocol):
@@ -38,6 +39,25 @@ def expected(prepared: Prepared) -> Expected:
     return replace(once, labs=sum(not (one.labels and availability.lacking(one.cluster)) for one in prepared.labs()))
 
 
+def check(prepared: Prepared) -> None:
+    """What is known to be wrong before a lab is up. Raises BadInput."""
+    labs = prepared.labs()
+    lacking = {one.labels: availability.lacking(one.cluster) for one in labs if one.labels}
+    if lacking and all(lacking.values()):
+        labels, reason = next(iter(lacking.items()))
+        raise BadInput.of(
+            f"none of its labs can be made here: {sweep.words(labels)}: {reason}; {_VM}",
+            file=prepared.path,
+            object=f"Scenario {prepared.scenario.name}",
+            field="spec.sweep",
+        )
+    for one in labs:
+        if not one.labels:
+            needs.check(one.cluster, prepared.path, "podwire run")
+        if not lacking.get(one.labels):
+            kinds.KINDS[prepared.scenario.experiment].check_lab(one)
+
+
 def run(prepared: Prepared, observer: Observer) -> Run:
     """Bring the scenario's labs up one after the other, measure each, and take it down.
 
@@ -45,6 +65,7 @@ def run(prepared: Prepared, observer: Observer) -> Run:
     """
     kind = kinds.KINDS[prepared.scenario.experiment]
     kind.check()
+    check(prepared)
     token, started, labs = secrets.token_hex(3), _now(), prepared.labs()
     before, gathered = environment.machine(), Gathered()
     for number, place in enumerate(sweep.in_order(len(labs), prepared.scenario.seed), 1):

@@ -39,6 +39,7 @@ from experiments.story import Story
 from experiments.timeline import figures as timeline_figures
 from experiments.timeline import measuring as timeline_measuring
 from experiments.timeline import parameters as timeline
+from experiments.timeline import planning as timeline_planning
 from experiments.timeline import plots as timeline_plots
 from experiments.transfer import figures as transfer_figures
 from experiments.transfer import measuring as transfer_measuring
@@ -71,6 +72,7 @@ class Kind(Told):
     check: Callable[[], None]  # raises PodwireError where a program is missing on this machine
     expected: Callable[[Scenario], Expected]
     measure: Callable[[Lab, Prepared, Measurer], tuple[Measured, Raw]]  # readings, and what they were taken in
+    check_lab: Callable[[Prepared], None] = lambda _: None  # raises BadInput where a lab cannot do what is asked of it
     failed: Callable[[Run], str] = lambda _: ""  # why the command is to fail though it measured; "" for no reason
 
 
@@ -106,6 +108,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     timeline.NAME: Kind(
         check=timeline_measuring.check_programs,
+        check_lab=timeline_planning.check_lab,
         expected=timeline_measuring.expected,
         measure=timeline_measuring.measure,
         plots=timeline_plots.plots,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from k8sshim.cluster import FLAT
 from k8sshim.errors import BadInput, Problem
@@ -38,13 +39,25 @@ def needs(cluster: ClusterSpec) -> Iterator[Need]:
             yield Need(feature, first)
 
 
-def check(cluster: ClusterSpec, file: str = "") -> None:
+def check(cluster: ClusterSpec, file: str = "", command: str = "podwire up") -> None:
     """Raises BadInput with what the kernel does not have; costs nothing where nothing is needed."""
-    missing = [need for need in needs(cluster) if not try_out(_FEATURES[need.feature]).found]
+    missing = [need for need in needs(cluster) if not has(need.feature)]
     if missing:
-        raise BadInput(*(_problem(need, cluster, file) for need in missing))
+        raise BadInput(*(_problem(need, cluster, file, command) for need in missing))
 
 
-def _problem(need: Need, cluster: ClusterSpec, file: str) -> Problem:
-    message = f"needs {need.feature}, which this kernel does not have; it has it in: podwire vm -- podwire up"
-    return Problem(message, file=file, object=f"Cluster {cluster.name}", field=f"spec.{need.field}")
+@cache
+def has(feature: str) -> bool:
+    """Whether this machine's kernel has it, tried."""
+    return try_out(_FEATURES[feature]).found
+
+
+def without(feature: str, command: str) -> str:
+    """What to say of it where the kernel does not."""
+    return f"needs {feature}, which this kernel does not have; it has it in: podwire vm -- {command}"
+
+
+def _problem(need: Need, cluster: ClusterSpec, file: str, command: str) -> Problem:
+    return Problem(
+        without(need.feature, command), file=file, object=f"Cluster {cluster.name}", field=f"spec.{need.field}"
+    )

@@ -149,7 +149,7 @@ class Fields:
         for name in self.raw:
             if name not in self.known:
                 close = get_close_matches(str(name), self.known, 1)
-                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(self.known)}"
+                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(dict.fromkeys(self.known))}"
                 self.wrong(str(name), f"unknown field; {hint}")
 
 

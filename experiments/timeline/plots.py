@@ -31,8 +31,8 @@ def plots(run: Run) -> list[Plot]:
         shown = {case: kept[case] for case in cases(run) if case in kept and watch in kept[case][0]}
         if shown:
             says = (
-                f"{WATCHED[watch]}: a row a repetition, time from left to right. Red: nothing was answered. Grey blue: "
-                "all. Lines: events. Below each case: what the TCP stream moved, the median of the repetitions."
+                "A row a repetition, time from left to right. Red: nothing was answered. Grey blue: all. Black marks: "
+                "events. Below each case: what the TCP stream moved, the median of the repetitions."
             )
             found.append(
                 (Drawn(f"timeline-{watch}", f"In time: {WATCHED[watch]}", says), partial(_timelines, shown, watch))

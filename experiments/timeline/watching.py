@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil
 
 from experiments import calls
 from experiments.inside import Sandbox
@@ -62,7 +63,7 @@ class Watchers:
 
     def _tcp(self, seconds: float) -> tuple[list[Interval], bool]:
         argv = ["iperf3", "--json", "--client", self._ends.address, "--port", str(IPERF3_PORT)]
-        argv += ["--connect-timeout", "2000", "--interval", "0.1", "--time", str(round(seconds))]
+        argv += ["--connect-timeout", "2000", "--interval", "0.1", "--time", str(ceil(seconds))]
         argv += ["--bitrate", f"{self._mbit:g}M", "--length", "8K"]
         done = self._sandbox.run(argv, netns=self._ends.netns, timeout_s=seconds + _END_S)
         ended_s = time.monotonic()

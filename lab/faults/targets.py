@@ -22,10 +22,17 @@ VETH_ALONE = ("link-loss", "link-delay")
 
 def look_up(lab: Lab, plan: Plan, fault: Fault) -> Fault:
     """The fault with its targets as the lab calls them. Raises BadInput, NotFound among them."""
+    if KINDS[fault.kind].target == POD:
+        return replace(fault, targets=tuple(_pod(lab, target) for target in fault.targets))
+    return planned(f'lab "{lab.name}"', plan, fault)
+
+
+def planned(where: str, plan: Plan, fault: Fault) -> Fault:
+    """The same before there is a lab, with `where` for it; of pods nothing is known then. Raises BadInput."""
     kind = KINDS[fault.kind].target
-    if kind == ANYTHING:
-        return replace(fault, targets=tuple(_anything(lab, plan, target) for target in fault.targets))
-    targets = tuple(_OF[kind](lab, plan, target) for target in fault.targets)
+    if kind == POD:
+        return fault
+    targets = tuple(_OF[kind](where, plan, target) for target in fault.targets)
     if fault.kind in VETH_ALONE:
         for target in targets:
             _check_shapeable(plan, fault.kind, target)
@@ -43,7 +50,7 @@ def _check_shapeable(plan: Plan, kind: str, link: str) -> None:
         )
 
 
-def _link(lab: Lab, plan: Plan, text: str) -> str:
+def _link(where: str, plan: Plan, text: str) -> str:
     links = links_named(plan)
     a, _, b = text.partition(":")
     bridges = {node.bridge.name: node.name for node in plan.nodes}
@@ -58,30 +65,30 @@ def _link(lab: Lab, plan: Plan, text: str) -> str:
         ends.setdefault(other, []).append(one)
     for end in (a, b):
         if end not in ends:
-            raise NotFound.of(f'no link "{text}" in lab "{lab.name}": there is no node or switch "{end}"')
-    raise NotFound.of(f'no link "{text}" in lab "{lab.name}": {a} is linked with {some(ends[a])}')
+            raise NotFound.of(f'no link "{text}" in {where}: there is no node or switch "{end}"')
+    raise NotFound.of(f'no link "{text}" in {where}: {a} is linked with {some(ends[a])}')
 
 
-def _switch(lab: Lab, plan: Plan, text: str) -> str:
+def _switch(where: str, plan: Plan, text: str) -> str:
     names = [switch.name for switch in plan.fabric]
     if text in {node.name for node in plan.nodes} | {node.bridge.name for node in plan.nodes}:
         raise BadInput.of(f'"{text}" is a node, not a switch of the fabric: use node-kill')
-    return _one_of(lab, "switch", text, names)
+    return _one_of(where, "switch", text, names)
 
 
-def _node(lab: Lab, plan: Plan, text: str) -> str:
-    return _one_of(lab, "node", text, [node.name for node in plan.nodes])
+def _node(where: str, plan: Plan, text: str) -> str:
+    return _one_of(where, "node", text, [node.name for node in plan.nodes])
 
 
-def _component(lab: Lab, _plan: Plan, text: str) -> str:
-    return _one_of(lab, "component", text, [*COMPONENTS, *DAEMONS])
+def _component(where: str, _plan: Plan, text: str) -> str:
+    return _one_of(where, "component", text, [*COMPONENTS, *DAEMONS])
 
 
-def _group(lab: Lab, plan: Plan, text: str) -> str:
-    return ",".join(_node(lab, plan, name) for name in text.split(","))
+def _group(where: str, plan: Plan, text: str) -> str:
+    return ",".join(_node(where, plan, name) for name in text.split(","))
 
 
-def _pod(lab: Lab, _plan: Plan, text: str) -> str:
+def _pod(lab: Lab, text: str) -> str:
     key = pod_key(text)
     client = Client(lab.kubeconfig)
     if client.get(PODS, key) is None:
@@ -90,29 +97,29 @@ def _pod(lab: Lab, _plan: Plan, text: str) -> str:
     return str(key)
 
 
-def _one_of(lab: Lab, kind: str, text: str, names: list[str]) -> str:
+def _one_of(where: str, kind: str, text: str, names: list[str]) -> str:
     if text not in names:
-        raise NotFound.of(f'no {kind} "{text}" in lab "{lab.name}"; there are {some(names)}')
+        raise NotFound.of(f'no {kind} "{text}" in {where}; there are {some(names)}')
     return text
 
 
-def _anything(lab: Lab, plan: Plan, text: str) -> str:
+def _anything(where: str, plan: Plan, text: str) -> str:
     """Of `heal`: whatever a fault may be done to."""
     if ":" in text:
-        return _link(lab, plan, text)
+        return _link(where, plan, text)
     if "," in text:
-        return _group(lab, plan, text)
+        return _group(where, plan, text)
     return _one_of(
-        lab, "node, switch or component", text,
+        where, "node, switch or component", text,
         [*(node.name for node in plan.nodes), *(one.name for one in plan.fabric), *COMPONENTS, *DAEMONS],
     )  # fmt: skip
 
 
-_OF: dict[str, Callable[[Lab, Plan, str], str]] = {
+_OF: dict[str, Callable[[str, Plan, str], str]] = {
     LINK: _link,
     SWITCH: _switch,
     NODE: _node,
-    POD: _pod,
     COMPONENT: _component,
     GROUP: _group,
+    ANYTHING: _anything,
 }

@@ -100,6 +100,15 @@ def test_a_ready_pod() -> None:
     assert (container["ready"], container["started"], container["restartCount"]) == (True, True, 0)
 
 
+def test_a_pod_is_ready_to_start_containers_while_it_has_its_network() -> None:
+    """https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-has-network"""
+    nowhere = Address((), ("172.30.0.2",))
+    waits = pod_status(pod(), {"c0": WAITING}, nowhere, started_at=NOW, now=NOW, previous={})
+    assert conditions(waits)["PodReadyToStartContainers"] == "False"
+    assert conditions(status(pod(), {"c0": WAITING}))["PodReadyToStartContainers"] == "True"
+    assert conditions(status(pod(policy="Never"), {"c0": ended(DONE)}))["PodReadyToStartContainers"] == "False"
+
+
 def test_one_unready_container_makes_the_pod_unready_and_is_named() -> None:
     raw = status(pod(2), {"c0": RUNNING, "c1": CRASHING})
     assert conditions(raw)["Ready"] == conditions(raw)["ContainersReady"] == "False"

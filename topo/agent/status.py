@@ -104,7 +104,9 @@ def pod_status(
     now_phase = phase(spec, states)
     result: Raw = {
         "phase": now_phase,
-        "conditions": _conditions(spec, states, now_phase, now, previous),
+        "conditions": _conditions(
+            spec, states, now_phase, now, previous, connected=address is not None and bool(address.pod_ips)
+        ),
         "startTime": timestamp(started_at),
         "qosClass": previous.get("qosClass") or "BestEffort",
         "containerStatuses": [container_status(spec, c, states[c.name]) for c in spec.containers],
@@ -166,7 +168,9 @@ def _exit_code(state: State) -> int | None:
     return state.exit_code if isinstance(state, Terminated) else None
 
 
-def _conditions(spec: PodSpec, states: States, now_phase: str, now: float, previous: Raw) -> list[Raw]:
+def _conditions(
+    spec: PodSpec, states: States, now_phase: str, now: float, previous: Raw, *, connected: bool
+) -> list[Raw]:
     finished = now_phase in ("Succeeded", "Failed")
     lasting = [*(c for c in spec.init_containers if c.sidecar), *spec.containers]
     unready = [c.name for c in lasting if not states[c.name].ready]
@@ -179,6 +183,7 @@ def _conditions(spec: PodSpec, states: States, now_phase: str, now: float, previ
     why_uninitialized = ("ContainersNotInitialized", f"containers with incomplete status: [{' '.join(pending)}]")
     ready = not unready and not pending and not finished
     wanted = [
+        ("PodReadyToStartContainers", connected and not finished, ("", "")),
         ("PodScheduled", True, ("", "")),
         ("Initialized", not pending, why_uninitialized if pending else ("", "")),
         ("ContainersReady", ready, why_unready),

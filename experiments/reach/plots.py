@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
+from textwrap import wrap
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -28,7 +29,8 @@ _LEGEND = {_ALLOWED: "allowed", _PARTLY: "at some ports, or through some endpoin
 _EACH = 24  # pods or Services, up to which each is named
 _MOST_PLOTS = 8
 _PANEL_IN = 5.6
-_TITLE_IN = 0.35
+_TITLE_IN, _TITLE_LINE_IN = 0.35, 0.19  # the first line of a title, and each that follows
+_TITLE_LETTERS, _TITLE_LINES = 44, 3  # longer than a panel is wide, it makes the map smaller
 _SLANTED = 0.56  # the height of slanted text over its letters' size, per letter
 _SAYS = (
     "Rows are sources, columns targets, in the same order. Blue: packets pass. Sand: they do not. White: not tried. "
@@ -62,12 +64,15 @@ def _draw(found: Sequence[Cell], what: str, beside: bool) -> Canvas:
     for cell in found:
         pairs.setdefault((cell.source, cell.target), []).append(cell)
     panels = 2 if beside else 1
+    titles = [_titled(kind, what) for kind in (("expected", "observed") if beside else ("observed",))]
+    above_in = _TITLE_IN + _TITLE_LINE_IN * max(title.count("\n") for title in titles)
     height = max(2.6, min(_PANEL_IN, _PANEL_IN * len(sources) / max(len(targets), 1) + 1.2))
     canvas, axes = plt.subplots(
-        1, panels, figsize=(_PANEL_IN * panels + 1.4, height + 1.5), squeeze=False, layout="constrained", sharey=True
-    )
-    kinds = [(f"expected, {what}", _expected)] * beside + [(f"observed, {what}", _observed)]
-    for ax, (title, level) in zip(axes[0], kinds, strict=True):
+        1, panels, figsize=(_PANEL_IN * panels + 1.4, height + 1.15 + above_in), squeeze=False, layout="constrained",
+        sharey=True,
+    )  # fmt: skip
+    levels_of = [_expected] * beside + [_observed]
+    for ax, title, level in zip(axes[0], titles, levels_of, strict=True):
         levels = np.full((len(sources), len(targets)), _NOTHING)
         for (source, target), some in pairs.items():
             levels[sources.index(source), targets.index(target)] = level(some)
@@ -75,8 +80,9 @@ def _draw(found: Sequence[Cell], what: str, beside: bool) -> Canvas:
         _name_axes(ax, sources, targets)
         above = max(len(label.get_text()) * label.get_fontsize() for label in ax.get_xticklabels()) * _SLANTED + 10
         ax.annotate(
-            title, (0, 1), (0, above), xycoords="axes fraction", textcoords="offset points", fontsize=11, weight="bold"
-        )
+            title, (0, 1), (0, above), xycoords="axes fraction", textcoords="offset points", fontsize=11, weight="bold",
+            verticalalignment="bottom",
+        )  # fmt: skip
     marked = _mark(axes[0][-1], pairs, sources, targets)
     axes[0][0].set_ylabel("from", color=GREY)
     for ax in axes[0]:
@@ -84,8 +90,13 @@ def _draw(found: Sequence[Cell], what: str, beside: bool) -> Canvas:
     _legend(canvas, marked, beside)
     engine = canvas.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
-    engine.set(rect=(0, 0, 1, 1 - _TITLE_IN / canvas.get_figheight()))  # which counts no room for titles above names
+    engine.set(rect=(0, 0, 1, 1 - above_in / canvas.get_figheight()))  # which counts no room for titles above names
     return canvas
+
+
+def _titled(kind: str, what: str) -> str:
+    """In lines that are no longer than a panel is wide; of very many ports the first."""
+    return "\n".join(wrap(f"{kind}, {what}", _TITLE_LETTERS, max_lines=_TITLE_LINES, placeholder=" …"))
 
 
 def _expected(some: Sequence[Cell]) -> int:

@@ -99,3 +99,26 @@ def test_a_reference_that_leads_nowhere(referred: dict[tuple[str, str], dict[str
 
 def test_env_var_without_value_is_empty() -> None:
     assert container(env=[{"name": "E"}]).env == (EnvVar("E"),)
+
+
+@pytest.mark.parametrize(
+    ("image", "ran"),
+    [
+        ("busybox", True),
+        ("docker.io/library/busybox:1.36", True),
+        ("localhost:5000/debian@sha256:0", True),
+        ("nginx", False),
+        ("busybox/nginx", False),
+        ("", False),
+    ],
+)
+def test_images_that_have_no_entrypoint_run_their_arguments(image: str, ran: bool) -> None:
+    """ "kubectl run -i --rm x --image=busybox -- echo hi": the arguments are the command."""
+    containers = [
+        {"name": "a", "image": image, "args": ["echo", "hi"]},
+        {"name": "b", "command": ["sh"], "args": ["x"]},
+    ]
+    metadata = {"name": "web", "namespace": "default", "uid": "u"}
+    first, second = parse({"metadata": metadata, "spec": {"containers": containers}}).containers
+    assert (first.command, first.args) == ((("echo", "hi"), ()) if ran else ((), ("echo", "hi")))
+    assert (second.command, second.args) == (("sh",), ("x",))

@@ -17,6 +17,9 @@ from topo.agent.volumes import Mount, Part
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")  # names become parts of paths
 DEFAULT_GRACE_S = 30.0
+_WITHOUT_ENTRYPOINT = frozenset(  # well-known images that run their arguments: `kubectl run --image=busybox -- WORDS`
+    ("alpine", "bash", "busybox", "curl", "debian", "dnsutils", "fedora", "jessie-dnsutils", "netshoot", "ubuntu")
+)
 
 
 @dataclass(frozen=True)
@@ -178,12 +181,21 @@ def _field_values(raw: Raw) -> tuple[tuple[str, str], ...]:
     return tuple(values.items())
 
 
+def _name_of(image: str) -> str:
+    """The last part of an image's name: `busybox` of `docker.io/library/busybox:1.36@sha256:...`."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
 def _container(raw: Raw, empty_dirs: set[str]) -> ContainerSpec:
+    image = raw.get("image") or ""
+    command, args = tuple(raw.get("command") or ()), tuple(raw.get("args") or ())
+    if not command and _name_of(image) in _WITHOUT_ENTRYPOINT:
+        command, args = args, ()
     return ContainerSpec(
         name=raw["name"],
-        image=raw.get("image") or "",
-        command=tuple(raw.get("command") or ()),
-        args=tuple(raw.get("args") or ()),
+        image=image,
+        command=command,
+        args=args,
         working_dir=raw.get("workingDir") or "",
         env=tuple(_env_var(entry) for entry in raw.get("env") or ()),
         env_from=tuple(_env_from(entry) for entry in raw.get("envFrom") or ()),

@@ -16,6 +16,7 @@ from .responses import json_response
 from .served import Served
 from .status import no_such_resource
 
+_PATHS = ("/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
 _AGGREGATED = ("v2", "v2beta1")
 
 
@@ -27,12 +28,19 @@ class Discovery:
 
     def routes(self) -> list[Route]:
         return [
+            Route("/", self._paths),
             Route("/api", self._core_versions),
             Route("/apis", self._group_list),
             Route("/apis/{group}", self._group),
             Route("/api/{version}", self._resource_list),
             Route("/apis/{group}/{version}", self._resource_list),
         ]
+
+    async def _paths(self, request: Request) -> Response:
+        groups = discovery.group_list(self.served.kinds)["groups"]
+        versions = [f"/apis/{version['groupVersion']}" for group in groups for version in group["versions"]]
+        named = [f"/apis/{group['name']}" for group in groups]
+        return json_response({"paths": sorted({*_PATHS, *named, *versions})})
 
     async def _core_versions(self, request: Request) -> Response:
         plain = discovery.core_versions(self.served.kinds, request.url.netloc)

@@ -6,6 +6,7 @@ Beside what Kubernetes allows, a pod that has no node may be given one: so podwi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from k8sshim.errors import Problem
@@ -20,6 +21,13 @@ _LISTS = ("containers", "initContainers")
 _JUDGED = {*_LISTS, "activeDeadlineSeconds", "tolerations"}  # field by field
 _OWN_WAYS = {"nodeName", "ephemeralContainers"}
 _SECONDS = "tolerationSeconds"
+_AMOUNTS = {"requests", "limits"}
+_FACTORS = (
+    {"": Decimal(1)}
+    | {letter: Decimal(1000) ** power for power, letter in enumerate("num", -3)}
+    | {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", 1)}
+    | {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)}
+)
 
 
 def changed(old: Field, new: Field) -> Iterator[Problem]:
@@ -76,8 +84,23 @@ def _toleration(raw: Any) -> Any:
 
 
 def _said(value: Any) -> Any:
-    """A value without what clients may leave out as easily as say it: Go writes nothing for what is empty."""
+    """A value without what clients may leave out as easily as say it: Go writes nothing for what is empty, and amounts
+    in a way of its own (500m for 0.5)."""
     if isinstance(value, dict):
-        left = {name: _said(each) for name, each in value.items()}
+        left = {name: _amounts(each) if name in _AMOUNTS else _said(each) for name, each in value.items()}
         return {name: each for name, each in left.items() if each not in (None, "", False, [], {})} or None
     return [_said(each) for each in value] or None if isinstance(value, list) else value or None
+
+
+def _amounts(value: Any) -> Any:
+    return {name: _amount(str(each)) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def _amount(text: str) -> Decimal | str:
+    """A quantity as a number; what is none as it is."""
+    number = text.rstrip("numkKMGTPEi")
+    factor = _FACTORS.get(text[len(number) :])
+    try:
+        return text if factor is None else (Decimal(number) * factor).normalize()
+    except ArithmeticError:
+        return text

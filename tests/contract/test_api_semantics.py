@@ -50,6 +50,8 @@ def test_another_authoritys_certificate_is_refused(api_server: ApiProcess, tmp_p
 def test_discovery_leads_to_every_resource(api_server: ApiProcess) -> None:
     groups = api_server.ok("GET", "/apis")["groups"]
     paths = ["/api/v1", *(f"/apis/{v['groupVersion']}" for group in groups for v in group["versions"])]
+    told = api_server.ok("GET", "/")["paths"]
+    assert {*paths, "/apis/apps", "/healthz", "/openapi/v3"} <= set(told) and told == sorted(told)
     for path in paths:
         listed = api_server.ok("GET", path)
         assert listed["groupVersion"] == path.split("/", 2)[2]

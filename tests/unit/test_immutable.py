@@ -109,6 +109,12 @@ def test_what_may_change_of_a_pod() -> None:
     """`ValidatePodUpdate`: images, a deadline that comes or comes nearer, more tolerations and their seconds."""
     container = {"name": "main", "image": "x:2", "env": [{"name": "A"}]}  # as a Go client writes it again
     assert said_of_pod(containers=[container], hostNetwork=False, nodeName="node1", activeDeadlineSeconds=5) == []
+    (first,) = POD["containers"]
+    loaded = {"spec": {**POD, "containers": [{**first, "resources": {"requests": {"cpu": "0.5", "memory": "1Gi"}}}]}}
+    again = [{**first, "resources": {"requests": {"cpu": "500m", "memory": "1024Mi"}}}]
+    assert said("v1", "Pod", loaded, spec={**POD, "containers": again}) == []
+    less = [{**first, "resources": {"requests": {"cpu": "500m", "memory": "1000Mi"}}}]
+    assert len(said("v1", "Pod", loaded, spec={**POD, "containers": less})) == 1
     later = [{"key": "b"}, {"key": "a", "operator": "Exists", "tolerationSeconds": 60}]
     assert said_of_pod(tolerations=later) == []
 

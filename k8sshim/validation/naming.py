@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from k8sshim import names
-
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL_WORDS = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
@@ -28,8 +26,17 @@ _SUBDOMAIN_WORDS = (
 )
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _QUALIFIED_WORDS = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
     f"character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_QUALIFIED}')"
+)
+_PREFIXED_WORDS = (
+    f"a qualified name {_QUALIFIED_WORDS} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+)
+_LABEL_VALUE = f"({_QUALIFIED})?"
+_LABEL_VALUE_WORDS = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    f"'{_LABEL_VALUE}')"
 )
 
 
@@ -65,9 +72,23 @@ def path_segment(name: str) -> Iterator[str]:
 
 
 def qualified_name(name: str) -> Iterator[str]:
-    """An optional DNS prefix and '/', then a name: classes of load balancers, application protocols."""
-    if names.label_key(name):
-        yield _QUALIFIED_WORDS
+    """An optional DNS prefix and '/', then a name: keys of labels, classes of load balancers, application protocols."""
+    prefix, slash, last = name.rpartition("/")
+    if "/" in prefix:
+        yield _PREFIXED_WORDS
+        return
+    if slash and not prefix:
+        yield "prefix part must be non-empty"
+    elif slash:
+        yield from (f"prefix part {words}" for words in dns_subdomain(prefix))
+    if not last:
+        yield "name part must be non-empty"
+    yield from (f"name part {words}" for words in _limited(last, 63, _QUALIFIED, _QUALIFIED_WORDS))
+
+
+def label_value(value: str) -> Iterator[str]:
+    """What a label may be, which may be nothing."""
+    return _limited(value, 63, _LABEL_VALUE, _LABEL_VALUE_WORDS)
 
 
 def port_name(name: str) -> Iterator[str]:

@@ -21,7 +21,6 @@ from k8sshim.validation.addresses import (
     version_of,
 )
 from k8sshim.validation.field import Field, shown, unique
-from k8sshim.validation.metadata import label_problems
 
 TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 _POLICIES = ("Cluster", "Local")
@@ -36,7 +35,7 @@ def service_problems(root: Field) -> Iterator[Problem]:
     yield from root.at("metadata", "annotations", BALANCING_ANNOTATION).one_of(*BALANCING)
     yield from _type_problems(spec)
     yield from _port_problems(spec)
-    yield from label_problems(spec["selector"])
+    yield from _selector_problems(spec["selector"])
     yield from _affinity_problems(spec)
     if _type(spec) != "ExternalName":
         yield from _cluster_ip_problems(spec)
@@ -98,13 +97,14 @@ def _port_problems(spec: Field) -> Iterator[Problem]:
             yield again[port["name"].path]
         yield from port["port"].port_number()
         yield from protocol_problems(port)
-        yield from _target_problems(port["targetPort"])
+        yield from _target_problems(port)
 
 
-def _target_problems(target: Field) -> Iterator[Problem]:
-    """No target, and an empty one, is the Service's own port."""
-    if target.value not in (0, ""):
-        yield from port_reference_problems(target)
+def _target_problems(port: Field) -> Iterator[Problem]:
+    """No target, and an empty one, is the Service's own port: where that is none, both are wrong."""
+    target = port["targetPort"]
+    own = target.value in (None, 0, "")
+    yield from port_reference_problems(Field(port["port"].number, target.path) if own else target)
 
 
 def _node_port_problems(spec: Field) -> Iterator[Problem]:
@@ -172,6 +172,15 @@ def _family_problems(spec: Field, addresses: list[Field]) -> Iterator[Problem]:
 
 
 # What else a Service asks for
+
+
+def _selector_problems(selector: Field) -> Iterator[Problem]:
+    """Each key and value, all of them at the path of the selector as Kubernetes has it."""
+    for key, value in selector.entries():
+        yield from Field(key, selector.path).breaks(naming.qualified_name(key))
+        if value.value is None:
+            yield value.problem("is null, expected a string")
+        yield from Field(value.value, selector.path).breaks(naming.label_value(value.text))
 
 
 def _affinity_problems(spec: Field) -> Iterator[Problem]:

@@ -183,6 +183,7 @@ def test_several_mistakes_are_told_one_a_line(kubectl: Kubectl) -> None:
         'The Service "x" is invalid: ',
         "* spec.ports[0].name: Required value",
         "* spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
+        "* spec.ports[0].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive",
         "* spec.ports[1].name: Required value",
         '* spec.ports[1].protocol: Unsupported value: "IP": supported values: "SCTP", "TCP", "UDP"',
     ]

@@ -9,7 +9,6 @@ from k8sshim.policies import PolicyPort
 from .entries import EVERY_PORT, PortMatch
 
 LAST = 0xFFFF
-PROTOCOLS = ("TCP", "UDP", "SCTP")
 Named = tuple[tuple[str, str, int], ...]  # protocol, name and number of a pod's ports
 
 
@@ -36,12 +35,11 @@ def has_names(ports: Iterable[PolicyPort] | None) -> bool:
 
 
 def _matches(port: PolicyPort) -> Iterator[PortMatch]:
-    for protocol in (port.protocol,) if port.protocol else PROTOCOLS:
-        if port.port is None:
-            yield PortMatch(protocol)
-        else:
-            first = int(port.port)
-            yield from (PortMatch(protocol, *block) for block in blocks(first, port.last or first))
+    if port.port is None:
+        yield PortMatch(port.protocol)
+    else:
+        first = int(port.port)
+        yield from (PortMatch(port.protocol, *block) for block in blocks(first, port.last or first))
 
 
 def blocks(first: int, last: int) -> Iterator[tuple[int, int]]:

@@ -312,6 +312,24 @@ def test_a_rule_that_can_match_nothing_has_no_flows() -> None:
     spec = {"podSelector": {}, "ingress": [nobody, {"ports": [{"port": "no-such-name"}]}]}
     one = network_policy({"metadata": {"name": "p", "namespace": "a"}, "spec": spec})
     assert {type(entry) for entry in policies.put_policy(("NetworkPolicy", one.key), one).come} == {Isolation, Itself}
+    spec = {"podSelector": {"matchLabels": {"app": "nobody"}}, "ingress": [{}]}
+    other = network_policy({"metadata": {"name": "other", "namespace": "a"}, "spec": spec})
+    assert policies.put_policy(("NetworkPolicy", other.key), other).come == []
+    assert every(policies) == set(), "nor a priority, of which there are only so many"
+
+
+def test_what_one_policy_says_of_a_pod_does_not_come_again_with_another() -> None:
+    policies = Policies(lambda name: 1)
+    web = member("a/web", app="web")
+    policies.put_pod(web.key, web)
+    first, second = (
+        network_policy({"metadata": {"name": name, "namespace": "a"}, "spec": {"podSelector": {}}}) for name in "pq"
+    )
+    come = policies.put_policy(("NetworkPolicy", first.key), first).come
+    assert {type(entry) for entry in come} == {Isolation, Itself}
+    assert policies.put_policy(("NetworkPolicy", second.key), second).come == []
+    assert policies.put_policy(("NetworkPolicy", first.key), None).gone == []
+    assert policies.put_policy(("NetworkPolicy", second.key), None).gone == come
 
 
 def test_a_policy_that_is_replaced_leaves_nothing_behind() -> None:

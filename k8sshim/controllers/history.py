@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from k8sshim.client import resource_for
-from k8sshim.controllers.world import World, controller_uid
+from k8sshim.controllers.pods import claim
+from k8sshim.controllers.world import World
 from k8sshim.controllers.writes import Create, Delete, Update, Write
 from k8sshim.endpoints import owner_reference
 from k8sshim.objects import Key, Raw
+from k8sshim.selectors import Selector
 
 REVISIONS = resource_for("apps/v1", "ControllerRevision")
 _HASH = "controller.kubernetes.io/hash"
@@ -19,10 +21,14 @@ _KEPT = 10  # revisionHistoryLimit where nothing is said
 def record(owner: Raw, name: str, digest: str, in_use: set[str], world: World) -> list[Write]:
     """The writes after which the present template is the newest revision, and few enough others are left.
 
-    `name` is the present revision's; `in_use` names those that pods have still.
+    `name` is the present revision's; `in_use` names those that pods have still. Revisions that nobody owns any more
+    (their owner was deleted and left them) are adopted.
     """
-    uid = owner["metadata"].get("uid") or ""
-    kept = sorted((each for each in world.owned(REVISIONS, uid) if controller_uid(each) == uid), key=_number)
+    mine, claims = claim(owner, Selector.from_raw(owner["spec"].get("selector")), world, REVISIONS)
+    return [*claims, *_written(owner, name, digest, in_use, sorted(mine, key=_number))]
+
+
+def _written(owner: Raw, name: str, digest: str, in_use: set[str], kept: list[Raw]) -> list[Write]:
     newest = _number(kept[-1]) if kept else 0
     present = next((each for each in kept if each["metadata"]["name"] == name), None)
     if present is None:
@@ -38,7 +44,7 @@ def _number(revision: Raw) -> int:
 
 def _revision(owner: Raw, name: str, digest: str, number: int) -> Raw:
     template = owner["spec"].get("template") or {}
-    selected = (owner["spec"].get("selector") or {}).get("matchLabels") or {}
+    labels = (template.get("metadata") or {}).get("labels") or {}
     notes = owner["metadata"].get("annotations") or {}
     return {
         "apiVersion": REVISIONS.api_version,
@@ -46,7 +52,7 @@ def _revision(owner: Raw, name: str, digest: str, number: int) -> Raw:
         "metadata": {
             "name": name,
             "namespace": owner["metadata"].get("namespace") or "",
-            "labels": {**selected, _HASH: digest},
+            "labels": {**labels, _HASH: digest},
             "annotations": dict(notes),
             "ownerReferences": [owner_reference(owner)],
         },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +22,7 @@ def calibrate(
 
     The machine should be idle. Prints the file that keeps them.
     """
+    from cli.endings import as_ctrl_c
     from cli.measuring import showing_run
     from cli.summary import print_summary
     from experiments import calibration, catalogue, experiment, folder, report
@@ -31,7 +31,7 @@ def calibrate(
     prepared = catalogue.prepare(catalogue.find(calibration.SCENARIO))
     prepared = prepared.with_scenario(run_as(prepared.scenario, quick=quick))
     folder.check_writable(out)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the lab is taken down
+    as_ctrl_c()  # the lab is taken down
     late = calibration.timer()
     with showing_run(prepared) as observer:
         done = experiment.run(prepared, observer)

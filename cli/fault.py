@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.arguments import LabName
+from cli.endings import ENDINGS, as_ctrl_c
+
+if TYPE_CHECKING:
+    from lab.faults.kinds import Fault
+    from lab.state import Lab
+
+_YEAR_S = 365 * 86400.0
 
 
 def fault(
@@ -30,7 +39,8 @@ def fault(
         ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option("--for", metavar="S", help="Undo it after S seconds, and return then.", min=0)
+        float | None,
+        typer.Option("--for", metavar="S", help="Undo it after S seconds, and return then.", min=0, max=_YEAR_S),
     ] = None,
     percent: Annotated[float | None, typer.Option(help="Of link-loss: packets lost, each way.")] = None,
     delay_ms: Annotated[float | None, typer.Option("--ms", help="Of link-delay: milliseconds, each way.")] = None,
@@ -45,10 +55,23 @@ def fault(
             print(one)
         return
     asked = kinds.parse(kind, targets or (), percent=percent, delay_ms=delay_ms)
-    done = injecting.inject(lab, asked if seconds is None else kinds.lasting(asked))
     if seconds is None:
-        return
+        injecting.inject(lab, asked)
+    else:
+        _for_a_while(lab, kinds.lasting(asked), seconds)
+
+
+def _for_a_while(lab: Lab, asked: Fault, seconds: float) -> None:
+    """Do it, and undo it after so long, or when somebody ends this command; neither is stopped half way."""
+    from lab.faults import injecting
+
+    as_ctrl_c()
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    done = injecting.inject(lab, asked)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+        print(f"{done.fault} for {seconds:g} s; Ctrl-C undoes it at once", file=sys.stderr)
         time.sleep(seconds)
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
         done.undo()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +21,7 @@ def run(
     ] = None,
 ) -> None:
     """Run an experiment in a lab of its own, and write results and a report."""
+    from cli.endings import as_ctrl_c
     from cli.measuring import showing_run
     from cli.summary import print_summary
     from experiments import catalogue, experiment, folder, kinds, report
@@ -32,7 +32,7 @@ def run(
     prepared = prepared.with_scenario(run_as(prepared.scenario, quick=quick, repetitions=repeat, seed=seed))
     experiment.check(prepared)
     folder.check_writable(out)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the lab is taken down
+    as_ctrl_c()  # the lab is taken down
     with showing_run(prepared) as observer:
         done = experiment.run(prepared, observer)
     written = folder.write(done, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -138,6 +139,17 @@ def test_known_pods_go_on_while_the_openflow_controller_is_away(lab: RunningLab)
         assert away.wait(LIMIT_S) == 0
     assert standing(lab) == []
     eventually(lambda: lab.process("controller.app") is not None)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_fault_for_a_while_is_undone_where_the_command_is_ended(lab: RunningLab, ending: signal.Signals) -> None:
+    """By a person who presses Ctrl-C more than once, too."""
+    command = lab.podwire.start("fault", lab.name, "link-down", "leaf1:spine1", "--for", "600")
+    eventually(lambda: standing(lab) == ["link-down leaf1:spine1"])
+    command.send_signal(ending)
+    command.send_signal(ending)
+    assert command.wait(LIMIT_S) == 130
+    assert standing(lab) == []
 
 
 def test_a_killed_pod_is_made_anew(lab: RunningLab) -> None:

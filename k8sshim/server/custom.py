@@ -23,6 +23,7 @@ from k8sshim.validation.field import Field, join
 from k8sshim.validation.metadata import metadata_problems
 from k8sshim.validation.schema import head_problems
 
+from .broken_rules import problems_of
 from .columns import AGE, NAME, Cell, Column, Dated, Printer, at
 
 _IMPLICIT = ("apiVersion", "kind", "metadata")  # at the root every schema has these
@@ -59,7 +60,7 @@ class CustomKind(Kind):
         """What is wrong with an object of this kind."""
         found = [*metadata_problems(Field(raw)["metadata"], self), *head_problems(raw)]
         errors = sorted(self._validator.iter_errors(raw), key=lambda error: [str(step) for step in error.absolute_path])
-        return [*found, *(problem for error in errors for problem in _problems(error))]
+        return [*found, *(problem for error in errors for problem in problems_of(error))]
 
 
 def kinds_of(definition: Raw) -> Iterator[CustomKind]:
@@ -190,29 +191,6 @@ def _plain(schema: Any) -> Any:
         if isinstance(plain.get(word), bool):
             del plain[word]
     return plain
-
-
-def _problems(error: Any) -> Iterator[Problem]:
-    path = ""
-    for step in error.absolute_path:
-        path = join(path, step)
-    if error.validator == "required":
-        missing = (
-            name for name in error.validator_value if f"'{name}'" in error.message and name not in error.instance
-        )
-        yield from (Problem("Required value", field=join(path, name)) for name in missing)
-    elif error.validator == "enum":
-        supported = ", ".join(f'"{each}"' for each in error.validator_value)
-        yield Problem(f"Unsupported value: {_shown(error.instance)}: supported values: {supported}", field=path)
-    elif error.validator == "type":
-        what = f"{path} in body must be of type {error.validator_value}"
-        yield Problem(f"Invalid value: {_shown(error.instance)}: {what}", field=path)
-    else:
-        yield Problem(f"Invalid value: {_shown(error.instance)}: {path} in body: {error.message}", field=path)
-
-
-def _shown(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 # Columns

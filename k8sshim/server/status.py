@@ -20,6 +20,7 @@ _CAUSES = {
     "Unsupported value": "FieldValueNotSupported",
     "Forbidden": "FieldValueForbidden",
     "Too many": "FieldValueTooMany",
+    "Too long": "FieldValueTooLong",
 }
 
 

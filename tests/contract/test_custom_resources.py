@@ -81,8 +81,8 @@ def test_objects_are_filled_in_pruned_and_judged_by_the_schema(server: ApiProces
     assert made["spec"] == {"size": 3, "replicas": 2, "anything": {"goes": True}}
     assert made["metadata"]["generation"] == 1
     for spec, field, message in (
-        ({"size": 0}, "spec.size", "less than the minimum of 1"),
-        ({"size": "big"}, "spec.size", 'Invalid value: "big": spec.size in body must be of type integer'),
+        ({"size": 0}, "spec.size", "Invalid value: 0: spec.size in body should be greater than or equal to 1"),
+        ({"size": "big"}, "spec.size", 'Invalid value: "string": spec.size in body must be of type integer: "string"'),
         ({"colour": "green"}, "spec.colour", 'Unsupported value: "green": supported values: "red", "blue"'),
     ):
         code, status = server.request("POST", PATH, widget("bad", **spec))

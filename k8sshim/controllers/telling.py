@@ -8,9 +8,10 @@ from k8sshim.client import DEPLOYMENTS, PODS, REPLICA_SETS, STATEFUL_SETS, resou
 from k8sshim.client.recorder import WARNING, Told
 from k8sshim.controllers.world import World
 from k8sshim.controllers.writes import Create, Delete, Update, UpdateStatus, Write
-from k8sshim.objects import Raw
+from k8sshim.objects import Key, Raw
 
 _JOBS = resource_for("batch/v1", "Job")
+_CRON_JOBS = resource_for("batch/v1", "CronJob")
 
 
 def told_of(write: Write, before: Raw | None, world: World) -> Iterator[Told]:
@@ -21,6 +22,8 @@ def told_of(write: Write, before: Raw | None, world: World) -> Iterator[Told]:
         yield from _of_replica_set(write.raw, before)
     elif write.resource == _JOBS and isinstance(write, UpdateStatus):
         yield from _of_job(write.raw, before)
+    elif write.resource == _CRON_JOBS and isinstance(write, UpdateStatus):
+        yield from _of_ended_jobs(write.raw, before, world)
     elif write.resource == _JOBS and isinstance(write, (Create, Delete)):
         yield from _of_scheduled_job(write, before)
 
@@ -80,15 +83,25 @@ def _of_scheduled_job(write: Create | Delete, before: Raw | None) -> Iterator[To
         yield Told(owner, reason, f"{words} job {write.key.name}")
 
 
+def _of_ended_jobs(cron: Raw, before: Raw | None, world: World) -> Iterator[Told]:
+    """Jobs that a CronJob counted as active, and counts no more."""
+    for name in sorted(_active(before or {}) - _active(cron)):
+        job = world.get(_JOBS, Key(cron["metadata"]["namespace"], name)) or {}
+        for condition in (job.get("status") or {}).get("conditions") or ():
+            if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+                words = f"Saw completed job: {name}, condition: {condition['type']}"
+                yield Told(cron, "SawCompletedJob", words)
+
+
+def _active(cron: Raw) -> set[str]:
+    return {job["name"] for job in (cron.get("status") or {}).get("active") or ()}
+
+
 def _of_job(raw: Raw, before: Raw | None) -> Iterator[Told]:
     known = {each.get("type") for each in ((before or {}).get("status") or {}).get("conditions") or ()}
     for condition in (raw.get("status") or {}).get("conditions") or ():
         if condition["type"] in known:
             continue
-        if condition["type"] in ("Complete", "Failed"):
-            for owner in _owner(raw):
-                words = f"Saw completed job: {raw['metadata']['name']}, condition: {condition['type']}"
-                yield Told(owner, "SawCompletedJob", words)
         if condition["type"] == "Complete":
             yield Told(raw, "Completed", "Job completed")
         elif condition["type"] == "Failed":

@@ -15,7 +15,7 @@ from topo.agent.status import ContainerState, Running, Terminated, Waiting
 from topo.agent.telling import words_of
 
 pytestmark = pytest.mark.unit
-JOBS = resource_for("batch/v1", "Job")
+JOBS, CRON_JOBS = resource_for("batch/v1", "Job"), resource_for("batch/v1", "CronJob")
 
 
 class Clock:
@@ -97,14 +97,16 @@ def test_a_cron_job_tells_of_its_jobs() -> None:
     job = owned({"kind": "Job", "metadata": {"name": "a-1", "namespace": "default"}}, "batch/v1", "CronJob", "a")
     [made] = told_of(Create(JOBS, job), None, world)
     [gone] = told_of(Delete(JOBS, Key("default", "a-1"), "u"), job, world)
-    done = {**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
-    [saw, completed] = told_of(UpdateStatus(JOBS, done), job, world)
+    world.observe(JOBS, {**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
+    idle = {"kind": "CronJob", "metadata": {"name": "a", "namespace": "default"}, "status": {}}
+    busy = {**idle, "status": {"active": [{"name": "a-1"}]}}
+    [saw] = told_of(UpdateStatus(CRON_JOBS, idle), busy, world)
+    assert not list(told_of(UpdateStatus(CRON_JOBS, busy), idle, world))
     assert {each.about["metadata"]["name"] for each in (made, gone, saw)} == {"a"}
-    assert [(each.reason, each.message) for each in (made, gone, saw, completed)] == [
+    assert [(each.reason, each.message) for each in (made, gone, saw)] == [
         ("SuccessfulCreate", "Created job a-1"),
         ("SuccessfulDelete", "Deleted job a-1"),
         ("SawCompletedJob", "Saw completed job: a-1, condition: Complete"),
-        ("Completed", "Job completed"),
     ]
 
 

@@ -36,12 +36,20 @@ def _drawn(of: Comparison) -> Canvas:
             _aside(one), (1.0, y), (6, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points", fontsize=8,
             va="center", color=ORANGE if one.exceeds else GREY,
         )  # fmt: skip
-    ax.set_yticks(range(len(shown)), [one.name for one in shown], fontsize=7)
-    _finish(ax, len(shown), of, cut=len(able) - len(shown))
+    shared, names = apart([one.name for one in shown])
+    ax.set_yticks(range(len(shown)), names, fontsize=7)
+    _finish(ax, len(shown), of, shared, cut=len(able) - len(shown))
     return made
 
 
-def _finish(ax: Axes, rows: int, of: Comparison, cut: int) -> None:
+def apart(names: Sequence[str]) -> tuple[str, list[str]]:
+    """What all names say, once, and what each says besides."""
+    parts = [name.split(", ") for name in names]
+    shared = [part for part in parts[0] if all(part in other for other in parts)] if len(parts) > 1 else []
+    return ", ".join(shared), [", ".join(part for part in one if part not in shared) or "-" for one in parts]
+
+
+def _finish(ax: Axes, rows: int, of: Comparison, shared: str, cut: int) -> None:
     ax.axvline(1.0, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
     ax.set_ylim(rows - 0.4, -0.6)
     if ax.get_xlim()[1] > _WIDEST:
@@ -52,7 +60,8 @@ def _finish(ax: Axes, rows: int, of: Comparison, cut: int) -> None:
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
     ax.set_axisbelow(True)
-    ax.set_title(f"{of.second.name} {of.second.id} beside {of.first.name} {of.first.id}")
+    all_of = f"\n{shared}" if shared else ""
+    ax.set_title(f"{of.second.name} {of.second.id} beside {of.first.name} {of.first.id}{all_of}", fontsize=10)
     rest = f"; {cut} more figures are not drawn" if cut else ""
     ax.set_xlabel(
         f"over the first run's median; grey: first run, orange: more than the spread, blue: not{rest}", fontsize=8

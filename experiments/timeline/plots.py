@@ -20,6 +20,7 @@ from experiments.timeline.parameters import CONNECTIONS, TCP, UDP
 
 _MAP = LinearSegmentedColormap.from_list("answered", ["#b2182b", "#fddbc7", "#e8eef3"])
 _ROW_IN, _PANEL_IN = 0.13, 0.9
+_LEVEL_PT, _LETTER = 9.0, 0.0085  # from one row of events' names to the next; a letter's part of the axis
 Kept = Mapping[str, Any]  # one repetition of a case
 
 
@@ -86,13 +87,27 @@ def _rows(ax: Axes, case: str, several: Sequence[Kept], watch: str) -> None:
     for y, kept in enumerate(several):
         times = [when for _, when in kept["events"]]
         ax.plot(times, [y] * len(times), "|", color=INK, markersize=7, markeredgewidth=1.4)
-    for name, when in several[0]["events"]:
+    events = several[0]["events"]
+    above = levels(events, seconds)
+    for (name, when), level in zip(events, above, strict=True):
         ax.annotate(
-            name, (when, -0.5), (0, 3), textcoords="offset points", fontsize=7.5, color=INK, ha="left", va="bottom"
-        )
+            name, (when, -0.5), (0, 3 + _LEVEL_PT * level), textcoords="offset points", fontsize=7.5, color=INK,
+            ha="left", va="bottom",
+        )  # fmt: skip
     ax.set_yticks([])
     ax.tick_params(axis="x", labelbottom=not _streamed(several))
-    ax.set_title(case, pad=18)
+    ax.set_title(case, pad=18 + _LEVEL_PT * max(above, default=0))
+
+
+def levels(events: Sequence[tuple[str, float]], seconds: float) -> list[int]:
+    """How high each event's name stands, so that none lies on another's."""
+    ends: list[float] = []  # of what stands on each level
+    found = []
+    for name, when in events:
+        level = next((place for place, end in enumerate(ends) if end <= when), len(ends))
+        ends[level : level + 1] = [when + seconds * (len(name) + 1) * _LETTER]
+        found.append(level)
+    return found
 
 
 def _filled(row: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -12,7 +12,7 @@ import pytest
 from test_results import RUN
 
 from cli.main import run as podwire
-from experiments import comparison, folder
+from experiments import comparison, comparison_plot, folder
 from experiments.comparison import Comparison
 from experiments.results import Run, Sample, labels
 from k8sshim.errors import BadInput
@@ -97,3 +97,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_wrong_use(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert podwire(["compare", *arguments]) == 2
     assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_what_all_figures_share_is_said_once_beside_their_plot() -> None:
+    names = ["flows, pod to pod, way a", "flows, pod to pod, way b", "flows, pod to pod"]
+    assert comparison_plot.apart(names) == ("flows, pod to pod", ["way a", "way b", "-"])
+    assert comparison_plot.apart(names[:1]) == ("", names[:1])
+    assert comparison_plot.apart([]) == ("", [])

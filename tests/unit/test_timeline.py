@@ -226,6 +226,13 @@ def test_the_story_tells_of_the_first_event_and_the_table_of_all() -> None:
     assert [row[1] for row in told.tables[0].rows] == ["before", "link-down a:b", "link-up a:b"]
 
 
+def test_names_of_events_near_each_other_stand_one_above_the_other() -> None:
+    names = [("component-stop openflow", 0.9), ("new pod newcomer", 1.0), ("pod-kill a", 1.1), ("link-up a:b", 4.0)]
+    assert plots.levels(names, 5.0) == [0, 1, 2, 0]
+    assert plots.levels(names, 1.0) == [0, 1, 2, 0]
+    assert plots.levels([(name, 5 * number) for number, (name, _) in enumerate(names)], 20.0) == [0, 0, 0, 0]
+
+
 def test_timeline_and_distribution_are_drawn_also_where_a_stream_is_missing(tmp_path: Path) -> None:
     assert [drawn.name for drawn in canvas.draw(plots.plots(run_of()), tmp_path)] == ["timeline-udp", "outages"]
     assert not any("timelines" in name for _, entries in report._environment(run_of()) for name, _ in entries)

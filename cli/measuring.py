@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lab.lifecycle import Step
 
 Tell = Callable[[float, str], None]  # seconds of the forecast that have been worked off, and what is done now
+_MOST = 99  # per cent, while anything is still to be done
 _LINE_EVERY = 0.1  # of the whole, where there is no terminal
 
 
@@ -84,7 +85,7 @@ def showing_run(prepared: Prepared) -> Iterator[Forecast]:
         with _live(total) as tell:
             yield Forecast(tell)
     else:
-        yield Forecast(_lines(total))
+        yield Forecast(lines(total))
 
 
 @contextmanager
@@ -101,13 +102,13 @@ def _live(total: float) -> Iterator[Tell]:
         yield lambda worked, text: display.update(task, completed=worked, description=escape(text))
 
 
-def _lines(total: float) -> Tell:
+def lines(total: float) -> Tell:
     started, shown = time.monotonic(), [-1.0]
 
     def tell(worked: float, text: str) -> None:
         if worked >= shown[0] + _LINE_EVERY * total or (worked and not shown[0]):
             shown[0] = worked
             left = clock(left_s(worked, total, time.monotonic() - started))
-            print(f"{100 * worked / total:3.0f} %, {left} left: {text}", file=sys.stderr)
+            print(f"{min(_MOST, 100 * worked / total):3.0f} %, {left} left: {text}", file=sys.stderr)
 
     return tell

@@ -168,10 +168,11 @@ class _Bench:
         self, metric: str, repetition: int, act: Callable[[int], Taken], recorder: Recorder, measurer: Measurer
     ) -> None:
         """One reading; changes and newcomers that take long are read fewer times."""
-        if metric in ("changes", "newcomers") and self._spent[metric] > planning.budget_s(self._pace):
+        if metric in planning.LIMITED and self._spent[metric] > planning.budget_s(self._pace):
             return
         begin, held = time.monotonic(), len(self._step.policies)
-        self._tell(measurer, metric, planning.reading_s(metric, self._system.name, held, self._given, self._pace))
+        all_s = planning.of_metric_s(metric, self._system.name, held, self._given, self._pace)
+        self._tell(measurer, metric, all_s / self._pace.repetitions)
         recorder.take(metric, repetition, self._noted.labels, partial(act, repetition))
         self._spent[metric] += time.monotonic() - begin
 

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.measuring import Forecast, clock, left_s
+from cli.measuring import Forecast, clock, left_s, lines
 from experiments import catalogue
 from experiments.measurements import WARM_UP_S, expected, measurements, reading_s, schedule
 from experiments.planning import START_S
+from experiments.policy_scaling import parameters, planning
+from experiments.scenario import run_as
 from experiments.throughput import of
 from lab.lifecycle import Step
 
@@ -49,3 +51,23 @@ def test_a_run_works_its_forecast_off_in_order() -> None:
 
 def test_clock() -> None:
     assert [clock(value) for value in (0, 9.9, 60, 125)] == ["0:00", "0:09", "1:00", "2:05"]
+
+
+def test_lines_of_a_run_that_takes_longer_than_planned_never_say_that_all_is_done(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tell = lines(100.0)
+    for worked in (0.0, 60.0, 134.0):
+        tell(worked, "reading")
+    assert [line.split("%")[0].strip() for line in capsys.readouterr().err.splitlines()] == ["60", "99"]
+
+
+def test_readings_of_policy_scale_are_told_as_long_as_they_are_planned() -> None:
+    scenario = run_as(catalogue.prepare(catalogue.find("policy-scale")).scenario, quick=True)
+    given, pace = parameters.of(scenario.parameters), scenario.pace
+    limited = [
+        (planning.of_metric_s(metric, "podwire", 1, given, pace), planning.reading_s(metric, "podwire", 1, given, pace))
+        for metric in planning.LIMITED
+    ]
+    assert all(one <= every <= pace.repetitions * one for every, one in limited)
+    assert any(every < pace.repetitions * one for every, one in limited)

@@ -85,7 +85,7 @@ _TOO_LARGE = (
     NEXT,
 )
 _DNAT_AGAIN = ("DnatAgain", "Goes back with a new connection that Open vSwitch found no free source port for.", NEXT)
-_ADDED = {"EndpointDnat": (_DNAT_AGAIN,), "Routing": (_PATH_MTU, _TOO_LARGE)}  # later, and by the stage that they follow
+_ADDED = {"EndpointDnat": (_DNAT_AGAIN,), "Routing": (_PATH_MTU, _TOO_LARGE)}  # later, by the stage that they follow
 
 
 def _stages() -> Iterator[Table]:

@@ -1,4 +1,4 @@
-"""What the userspace datapath's conntrack is made to do: forget closed connections soon, take any sequence number. Pure.
+"""What the userspace datapath's conntrack has to do: forget closed connections soon, take any sequence number. Pure.
 
 A closed connection holds the port that its client's node lent it (`NODE_SOURCE_PORTS` of the controller), so Open
 vSwitch's 30 s are too long: a busy client outside would use all of them up. What conntrack has forgotten, or what went

@@ -81,22 +81,22 @@ def test_status_goes_with_the_type(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "message"),
+    ("status", "code", "message"),
     [
-        ({"loadBalancer": {"ingress": [{"ip": "1.2.3"}]}}, 'ingress[0].ip: Invalid value: "1.2.3": must be a valid IP'),
-        ({"loadBalancer": {"ingress": [{"ip": "1.2.3.4", "ipMode": "x"}]}}, 'supported values: "Proxy", "VIP"'),
-        ({"loadBalancer": {"ingress": [{"ipMode": "VIP"}]}}, "Forbidden: may not be specified when `ip` is not set"),
-        ({"loadBalancer": {"ingress": [{"hostname": "1.2.3.4"}]}}, "must be a DNS name, not an IP address"),
-        ({"loadBalancer": 5}, "status.loadBalancer: is an integer"),
-        ({"loadBalancer": {"ingress": [5]}}, r"status.loadBalancer.ingress\[0\]"),
+        ({"ingress": [{"ip": "1.2.3"}]}, 422, 'ingress[0].ip: Invalid value: "1.2.3": must be a valid IP'),
+        ({"ingress": [{"ip": "1.2.3.4", "ipMode": "x"}]}, 422, 'supported values: "Proxy", "VIP"'),
+        ({"ingress": [{"ipMode": "VIP"}]}, 422, "Forbidden: may not be specified when `ip` is not set"),
+        ({"ingress": [{"hostname": "1.2.3.4"}]}, 422, "must be a DNS name, not an IP address"),
+        (5, 400, "status.loadBalancer: is an integer"),
+        ({"ingress": [5]}, 400, "status.loadBalancer.ingress[0]"),
     ],
 )
-def test_a_status_that_is_none(world: World, status: Raw, message: str) -> None:
+def test_a_status_that_is_none(world: World, status: Any, code: int, message: str) -> None:
     world.create("Service", service("web", type="LoadBalancer"))
     with pytest.raises(ApiError) as raised:
-        world.patch("Service", "web", {"status": status}, "status")
-    assert raised.value.code == 422
-    assert message.replace("\\", "") in str(raised.value)
+        world.patch("Service", "web", {"status": {"loadBalancer": status}}, "status")
+    assert raised.value.code == code
+    assert message in str(raised.value)
 
 
 def test_a_status_brings_conditions_and_annotations_and_leaves_the_spec(world: World) -> None:
@@ -184,7 +184,7 @@ def test_a_malformed_service_is_refused_or_taken_but_breaks_nothing(world: World
             try:
                 world.create("Service", raw) if number else world.update("Service", raw)
             except ApiError as error:
-                assert error.code == 422
+                assert error.code in (400, 422)
             else:
                 world.delete("Service", "new") if number else None
 

@@ -203,7 +203,7 @@ class Writer:
             accounts = admission.written_accounts(old, new)
         admission.check_preconditions(kind, old, new["metadata"])
         if target.subresource == "status":
-            new = self._with_status(target, old, new)
+            new = self._with_status(target, old, new, patched=patched)
         elif target.subresource == "ephemeralcontainers":
             new = _with_ephemeral(target, old, new)
             self._judge(kind, new, old)
@@ -241,17 +241,16 @@ class Writer:
         if not accounts:
             del new["metadata"]["managedFields"]
 
-    def _with_status(self, target: Target, old: Raw, new: Raw) -> Raw:
+    def _with_status(self, target: Target, old: Raw, new: Raw, *, patched: bool) -> Raw:
         """The object with another status; a Service's labels and annotations come along, as in Kubernetes."""
         result = {**old, "metadata": dict(old["metadata"]), "status": copy.deepcopy(_status(target, new))}
         if target.kind is SERVICES:
             for name in ("labels", "annotations"):
                 result["metadata"].pop(name, None)
                 result["metadata"] |= {name: new["metadata"][name]} if new["metadata"].get(name) else {}
-            self._validate(target.kind, result)
+            self._validate(target.kind, result, patched=patched)
         problems = target.kind.problems(result) if isinstance(target.kind, CustomKind) else status_problems(result)
-        if problems:
-            raise invalid(target.kind, target.name, problems)
+        _refuse(target.kind, target.name, problems, patched=patched)
         if target.kind is SERVICES:
             fill_in_status(result["spec"], result["status"])
         return result
@@ -281,14 +280,9 @@ class Writer:
     # What all share
 
     def _validate(self, kind: Kind, raw: Raw, *, patched: bool = False) -> None:
-        """Raises ApiError 422, or 400 for what Kubernetes could not decode (what a patch makes is decoded before)."""
         shown = conversion.from_stored(kind, raw) if conversion.converted(kind) else raw
         problems = kind.problems(shown) if isinstance(kind, CustomKind) else self._problems(shown)
-        mistyped = [problem for problem in problems if _MISTYPED.match(problem.message)]
-        if mistyped and not patched and not isinstance(kind, CustomKind):
-            raise undecodable(kind, mistyped)
-        if problems:
-            raise invalid(kind, str(raw["metadata"].get("name") or ""), problems)
+        _refuse(kind, str(raw["metadata"].get("name") or ""), problems, patched=patched)
 
     def _judge(self, kind: Kind, new: Raw, old: Raw, *, patched: bool = False) -> None:
         """An update; a Service's is judged with what it left out and what its type makes void."""
@@ -311,6 +305,16 @@ class Writer:
         metadata = raw["metadata"]
         version = int(metadata.get("resourceVersion") or 0)
         return Record(resource, Key.of(raw), version, metadata["uid"], {}, {}, (), encode(raw))
+
+
+def _refuse(kind: Kind, name: str, problems: list[Problem], *, patched: bool) -> None:
+    """Raises ApiError 422 where there are problems, or 400 for what Kubernetes could not decode; what a patch makes is
+    decoded before."""
+    mistyped = [problem for problem in problems if _MISTYPED.match(problem.message)]
+    if mistyped and not patched and not isinstance(kind, CustomKind):
+        raise undecodable(kind, mistyped)
+    if problems:
+        raise invalid(kind, name, problems)
 
 
 def _with_ephemeral(target: Target, old: Raw, new: Raw) -> Raw:

@@ -87,8 +87,8 @@ def test_status_goes_with_the_type(world: World) -> None:
         ({"ingress": [{"ip": "1.2.3.4", "ipMode": "x"}]}, 422, 'supported values: "Proxy", "VIP"'),
         ({"ingress": [{"ipMode": "VIP"}]}, 422, "Forbidden: may not be specified when `ip` is not set"),
         ({"ingress": [{"hostname": "1.2.3.4"}]}, 422, "must be a DNS name, not an IP address"),
-        (5, 400, "status.loadBalancer: is an integer"),
-        ({"ingress": [5]}, 400, "status.loadBalancer.ingress[0]"),
+        (5, 422, "status.loadBalancer: is an integer"),
+        ({"ingress": [5]}, 422, "status.loadBalancer.ingress[0]"),
     ],
 )
 def test_a_status_that_is_none(world: World, status: Any, code: int, message: str) -> None:

@@ -141,7 +141,7 @@ def test_known_pods_go_on_while_the_openflow_controller_is_away(lab: RunningLab)
     eventually(lambda: lab.process("controller.app") is not None)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGHUP])
 def test_a_fault_for_a_while_is_undone_where_the_command_is_ended(lab: RunningLab, ending: signal.Signals) -> None:
     """By a person who presses Ctrl-C more than once, too."""
     command = lab.podwire.start("fault", lab.name, "link-down", "leaf1:spine1", "--for", "600")

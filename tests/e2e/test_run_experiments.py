@@ -92,7 +92,7 @@ def test_what_nobody_serves_ends_the_run_with_a_line_that_names_it(podwire: Podw
     pods = list(yaml.safe_load_all((catalogue.FOLDER / "failover/pods.yaml").read_text()))
     pods[-1]["spec"]["selector"] = {"app": "nobody"}
     (tmp_path / "pods.yaml").write_text(yaml.safe_dump_all(pods))
-    file = tiny(tmp_path / "s", "failover", str(tmp_path / "pods.yaml"))
+    file = tiny(tmp_path / "s", "failover", str(tmp_path / "pods.yaml"), parameters={"watch": ["connections"]})
     done = podwire("run", str(file), "--out", str(tmp_path / "out"))
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1] == (

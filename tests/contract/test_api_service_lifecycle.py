@@ -147,6 +147,7 @@ def test_a_refusal_has_a_cause_for_each_mistake(api_server: ApiProcess) -> None:
         ("spec.ports[1].name", "FieldValueDuplicate"),
         ("spec.ports[1].port", "FieldValueInvalid"),
         ("spec.ports[1].protocol", "FieldValueNotSupported"),
+        ("spec.ports[1].targetPort", "FieldValueInvalid"),
         ("spec.ports[2].name", "FieldValueRequired"),
     ]
     assert status["message"].startswith('Service "web" is invalid: [spec.ports[1].name: Duplicate value: "a", ')

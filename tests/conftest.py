@@ -10,6 +10,7 @@ from hypothesis import settings
 settings.register_profile("podwire", deadline=None)
 settings.load_profile("podwire")
 
-# Who runs this in the background may have Ctrl-C ignored, which programs inherit: tests send it to those they start.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Who runs this in the background may have these ignored, which programs inherit: tests send them to those they start.
+for _ending, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_ending) is signal.SIG_IGN:
+        signal.signal(_ending, _usual)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.arguments import AsJson, print_json
+from cli.endings import as_ctrl_c
 
 
 def up(
@@ -30,7 +30,7 @@ def up(
 
     described = description.load(cluster)
     documents = manifests.load(manifest or [])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: a lab half up is taken down
+    as_ctrl_c()  # a lab half up is taken down
     with showing_steps() as progress:
         lab = lifecycle.up(described, name or described.name, documents, timeout, progress, file=str(cluster or ""))
     for kind in manifests.not_acted_on(documents):

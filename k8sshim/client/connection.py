@@ -28,6 +28,7 @@ from k8sshim.objects import Key, Raw
 from k8sshim.selectors import Selector
 
 TIMEOUT_S = 30.0  # of one request
+_NAME = "podwire"  # in managedFields, where a request names no manager
 _PAGE = 500  # objects of one answer to a list
 _STRATEGIES = {"merge": PatchType.MERGE, "strategic": PatchType.STRATEGIC, "json": PatchType.JSON}
 
@@ -42,6 +43,7 @@ class Client:
         parameters = client_adapter.ConnectionParams(timeout=httpx.Timeout(TIMEOUT_S), trust_env=False)
         logging.getLogger(httpx.__name__).setLevel(logging.WARNING)  # it says a line a request otherwise
         self._http = client_adapter.Client(config, parameters)
+        self._http.headers["User-Agent"] = _NAME
 
     def wait_until_ready(self, timeout_s: float) -> None:
         """Return when the API server says that it is ready. Raises Unreachable when it has not after that long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -54,6 +55,15 @@ def test_object_from_creation_to_deletion(client: Client) -> None:
     assert client.delete(CONFIG_MAPS, A) is not None
     assert client.get(CONFIG_MAPS, A) is None
     assert client.delete(CONFIG_MAPS, A) is None
+
+
+def test_what_it_changes_of_an_applied_object_is_podwires(client: Client, api_server: ApiProcess) -> None:
+    argv = ["kubectl", f"--kubeconfig={api_server.kubeconfig}", "apply", "--server-side", "-f", "-"]
+    subprocess.run(argv, input=json.dumps(config_map("a", x="1")), text=True, check=True, capture_output=True)
+    client.patch(CONFIG_MAPS, A, {"data": {"y": "2"}})
+    applied = client.get(CONFIG_MAPS, A)
+    assert applied is not None
+    assert [one["manager"] for one in applied["metadata"]["managedFields"]] == ["kubectl", "podwire"]
 
 
 def test_status_is_written_alone(client: Client) -> None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from controller.marks import Side
+from k8sshim.objects import Key
 from k8sshim.policies import EGRESS, INGRESS, Peer, PodGroup, Policy, Rule
 from k8sshim.selectors import EVERYTHING, Selector
 
 from .entries import EVERYWHERE, PolicyEntry, PortMatch, RulePeer, RulePlace, RulePod, RulePort, RuleVerdict
 from .members import Group, Groups, Member, Pods, addresses_of, at_bridges
-from .networks import of_block
+from .networks import lies_in, of_block
 from .ports import has_names, numbered, resolved
 
 SIDES = {INGRESS: Side.INGRESS, EGRESS: Side.EGRESS}
@@ -41,7 +42,7 @@ def groups_of(policy: Policy) -> Iterator[PodGroup]:
     yield policy.subject
     for rule in (*(policy.ingress or ()), *(policy.egress or ())):
         yield from (peer.pods for peer in rule.peers or () if peer.pods)
-    if any(has_names(rule.ports) and rule.peers is None for rule in policy.egress or ()):
+    if any(has_names(rule.ports) and _means_addresses(rule) for rule in policy.egress or ()):
         yield ALL_PODS
 
 
@@ -78,11 +79,28 @@ def _egress(rule: Rule, subject: Group, groups: Groups, nodes: NodesOf) -> Itera
     yield "", Clauses(pods, _peers(rule.peers, groups, nodes), fixed)
     if not has_names(rule.ports):
         return
-    named_by = [ALL_PODS] if rule.peers is None else [peer.pods for peer in rule.peers if peer.pods]
-    destinations = {key: member for group in named_by for key, member in groups[group].members.items()}
-    for ports, some in _by_ports(rule, destinations.values()):
+    for ports, some in _by_ports(rule, _destinations(rule, groups).values()):
         named = ports - fixed
         yield _name(named), Clauses(pods, addresses_of(some), named)
+
+
+def _means_addresses(rule: Rule) -> bool:
+    """Whether pods are among a rule's peers that no selector of it picks."""
+    return rule.peers is None or any(peer.block for peer in rule.peers)
+
+
+def _destinations(rule: Rule, groups: Groups) -> dict[Key, Member]:
+    """The pods among a rule's peers, with those addresses that are."""
+    if rule.peers is None:
+        return groups[ALL_PODS].members
+    found: dict[Key, Member] = {}
+    for block in (peer.block for peer in rule.peers if peer.block):
+        for key, member in groups[ALL_PODS].members.items():
+            if inside := tuple(address for address in member.addresses if lies_in(address, block)):
+                found[key] = replace(member, addresses=inside)
+    for group in (peer.pods for peer in rule.peers if peer.pods):
+        found |= groups[group].members
+    return found
 
 
 def _by_ports(rule: Rule, destinations: Iterable[Member]) -> Iterator[tuple[frozenset[PortMatch], list[Member]]]:

@@ -209,3 +209,21 @@ def test_the_cookies_of_a_rule_tell_what_it_does(action: str, feature: Feature) 
     flows = network(tier("Admin", "ingress", (action, None))).desired.wanted(1).flows.values()
     told = {flow.owner.feature for flow in flows if flow.table is INGRESS_ADMIN and flow.priority != Priority.EXEMPT}
     assert told == {feature, Feature.PIPELINE}
+
+
+def test_a_ports_name_is_asked_of_a_pod_that_a_block_covers() -> None:
+    """Before and after the pod is there, and only where nothing excepts it."""
+    client = replace(CLIENT, ports=(ContainerPort("http", 8080, "TCP"),))
+
+    def allow(**block: Any) -> Network:
+        return network(isolate("egress", {"to": [{"ipBlock": block}], "ports": [{"port": "http"}]}))
+
+    address = host_of(client).address
+    covered = allow(cidr="10.244.0.0/16")
+    assert not connects(covered, host_of(WEB), host_of(CLIENT), port=8080)
+    covered.put(client)
+    assert connects(covered, host_of(WEB), host_of(client), port=8080)
+    assert not connects(covered, host_of(WEB), host_of(client), port=8081)
+    excepted = allow(cidr="10.244.0.0/16", **{"except": [f"{address}/32"]})
+    excepted.put(client)
+    assert not connects(excepted, host_of(WEB), host_of(client), port=8080)

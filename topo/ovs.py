@@ -122,10 +122,9 @@ class Switchd:
             self._start_database()
         if not self._runs("ovs-vswitchd"):
             self._spawn("ovs-vswitchd", [f"unix:{self.socket}"], self.netns)
-            self.vsctl(
-                "set", "Open_vSwitch", ".", f"external_ids:started={time.monotonic_ns()}"
-            )  # waits for the daemon
-            if self.datapath_type == "netdev" and self.vsctl("list-br"):
+            started = f"external_ids:started={time.monotonic_ns()}"
+            bridges = self.vsctl("set", "Open_vSwitch", ".", started, "--", "list-br")  # waits for the daemon
+            if bridges and self.datapath_type == "netdev":
                 self.control(*ANY_SEQUENCE_NUMBER)
 
     def stop(self) -> None:

@@ -42,11 +42,9 @@ class Aggregation:
         rules: list[Raw] = []
         for part in sorted(parts, key=lambda each: str(each["metadata"]["name"])):
             rules += [rule for rule in part.get("rules") or () if rule not in rules]
-        return (
-            NOTHING
-            if rules == (role.get("rules") or [])
-            else Plan.of([Update(CLUSTER_ROLES, {**role, "rules": rules})])
-        )
+        if rules == (role.get("rules") or []):
+            return NOTHING
+        return Plan.of([Update(CLUSTER_ROLES, {**role, "rules": rules})])
 
 
 def _selects(role: Raw, other: Raw) -> bool:

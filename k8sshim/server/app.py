@@ -127,8 +127,13 @@ class Api:
         validation = requests.field_validation(request)
         checked = validation.of_patch(kind, patch)
         dry_run, manager = requests.dry_run(request), requests.manager(request)
-        tried = requests.field_validation(request).of_patch(kind, patch)
-        self._judge_grant(target, request, lambda: self.writer.patch(target, tried, dry_run=True))
+
+        def tried() -> Record:
+            """With a validation of its own: a warning is given once."""
+            again = requests.field_validation(request).of_patch(kind, patch)
+            return self.writer.patch(target, again, dry_run=True)
+
+        self._judge_grant(target, request, tried)
         record = self.writer.patch(target, checked, dry_run=dry_run, manager=manager)
         return with_warnings(self.reader.respond(target, record, request), validation.warnings)
 

@@ -59,6 +59,7 @@ _BINDING = (
     wide("Groups", subjects("Group")),
     wide("ServiceAccounts", subjects("ServiceAccount")),
 )
+_WEBHOOKS = (NAME, Column("Webhooks", count("webhooks"), "integer"), AGE)
 
 PRINTERS: dict[str, tuple[Column, ...]] = {
     "poddisruptionbudgets.policy": (
@@ -150,14 +151,6 @@ PRINTERS: dict[str, tuple[Column, ...]] = {
         AGE,
         wide("VolumeMode", text("spec.volumeMode")),
     ),
-    "mutatingwebhookconfigurations.admissionregistration.k8s.io": (
-        NAME,
-        Column("Webhooks", count("webhooks"), "integer"),
-        AGE,
-    ),
-    "validatingwebhookconfigurations.admissionregistration.k8s.io": (
-        NAME,
-        Column("Webhooks", count("webhooks"), "integer"),
-        AGE,
-    ),
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,
 }

@@ -46,14 +46,17 @@ def fault(
     delay_ms: Annotated[float | None, typer.Option("--ms", help="Of link-delay: milliseconds, each way.")] = None,
 ) -> None:
     """Make something in the lab fail, or undo that; each fault has its opposite, and heal undoes them all."""
+    from k8sshim.errors import BadInput
     from lab import state
     from lab.faults import injecting, kinds
 
-    lab = state.find(name)
     if kind == "ls":
-        for one in injecting.standing(lab):
+        if targets or (seconds, percent, delay_ms) != (None, None, None):
+            raise BadInput.of("ls lists all faults, and takes no target and no option", field="KIND")
+        for one in injecting.standing(state.find(name)):
             print(one)
         return
+    lab = state.find(name)
     asked = kinds.parse(kind, targets or (), percent=percent, delay_ms=delay_ms)
     if seconds is None:
         injecting.inject(lab, asked)

@@ -77,7 +77,7 @@ def showing_run(prepared: Prepared) -> Iterator[Forecast]:
     """Who an experiment is to tell how far it is."""
     planned = experiment.expected(prepared)
     total, times, name = planned.seconds, planned.repetitions, prepared.scenario.name
-    labs = f" in each of {planned.labs} labs" if planned.labs > 1 else ""
+    labs = f" in {planned.labs} labs" if planned.labs > 1 else ""
     print(
         f"{name}: {planned.readings} readings{labs}, {times} of each; {clock(total)} expected in all", file=sys.stderr
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timezone
+from functools import reduce
 from typing import Protocol
 
 from experiments import availability, calibration, environment, kinds, scenario, sweep
@@ -35,8 +35,9 @@ class Observer(Measurer, Protocol):
 
 def expected(prepared: Prepared) -> Expected:
     """How long the run takes on this machine."""
-    once = kinds.KINDS[prepared.scenario.experiment].expected(prepared.scenario)
-    return replace(once, labs=sum(not (one.labels and availability.lacking(one.cluster)) for one in prepared.labs()))
+    of_lab = kinds.KINDS[prepared.scenario.experiment].expected
+    labs = [one for one in prepared.labs() if not (one.labels and availability.lacking(one.cluster))]
+    return reduce(Expected.__add__, map(of_lab, labs))
 
 
 def check(prepared: Prepared) -> None:

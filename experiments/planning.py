@@ -17,13 +17,22 @@ class Expected:
 
     readings: int
     repetitions: int
-    measuring_s: float  # from a lab's being up to its going down
-    labs: int = 1  # one after the other, each with those readings
+    measuring_s: float  # from labs' being up to their going down
+    labs: int = 1  # one after the other
+
+    def __add__(self, other: Expected) -> Expected:
+        """Of both, one after the other."""
+        return Expected(
+            self.readings + other.readings,
+            max(self.repetitions, other.repetitions),
+            self.measuring_s + other.measuring_s,
+            self.labs + other.labs,
+        )
 
     @property
     def seconds(self) -> float:
         """From the command to the report."""
-        return self.labs * (START_S + self.measuring_s + STOP_S) + REPORT_S
+        return self.measuring_s + self.labs * (START_S + STOP_S) + REPORT_S
 
 
 def shuffled(what: Iterable[T], repetitions: int, seed: int) -> list[tuple[int, T]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from experiments.catalogue import Prepared
 from experiments.planning import Expected
 from experiments.scenario import Scenario
-from experiments.self_check import parameters
-from experiments.self_check.asking import CHECKS
+from experiments.self_check import asking, parameters
+from topo.plan import plan as plan_of
 
 RATE_PER_S = 500.0  # requests, of loss
 _BESIDE_S = 0.9
@@ -18,8 +19,10 @@ def reading_s(check: str, scenario: Scenario) -> float:
     return lasts.get(check, 0.0) + _BESIDE_S
 
 
-def expected(scenario: Scenario) -> Expected:
-    """How long the run takes, where everything is asked."""
-    repetitions = scenario.pace.repetitions
-    once = sum(reading_s(check, scenario) for check in CHECKS)
-    return Expected(len(CHECKS) * repetitions, repetitions, once * repetitions)
+def expected(prepared: Prepared) -> Expected:
+    """How long what a lab's description asks for takes."""
+    plan, repetitions = plan_of(prepared.cluster), prepared.scenario.pace.repetitions
+    links = [link.like for link in plan.links]
+    checks = [one.check for one in asking.asked(links, plan.spec.pod_mtu, plan.spec.carried, overhead=0, requests=1)]
+    once = sum(reading_s(check, prepared.scenario) for check in checks)
+    return Expected(len(checks) * repetitions, repetitions, once * repetitions)

@@ -45,6 +45,7 @@ CASES = {
     "fault-link": "fault first link-down leaf1",
     "fault-loss": "fault first link-loss a:b --percent 101",
     "fault-groups": "fault first partition node1,node2 node2",
+    "fault-ls": "fault first ls leaf1",
     "fault-for": "fault first pod-kill web --for 3",
     "draw-missing": "draw absent.yaml",
     "draw-suffix": "draw two.yaml --out two.pdf",

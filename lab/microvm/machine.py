@@ -1,15 +1,23 @@
-"""Runs one command as root in the micro-VM and hands its output and exit code on."""
+"""Runs one command as root in the micro-VM and hands on its output, its errors and its exit code.
+
+The guest's console carries the kernel's words and the exit code. What the command writes comes by two ports of virtio:
+a terminal in the guest where the host's own is one, and bytes as they are where it is none.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from k8sshim.errors import BadInput, PodwireError
 from lab.inside import environment
@@ -18,9 +26,26 @@ from lab.microvm.image import Image
 EXIT_LINE = re.compile(rb"^PODWIRE-EXIT (\d+)\s*(.*)$")
 KERNEL_LINE = re.compile(rb"^\[ *\d+\.\d+\] ")
 KEPT_VARIABLES = ("LANG", "TERM", "PODWIRE_HOME")
+_CHUNK = 1 << 16
 
 
-def qemu_argv(image: Image, command: Path, *, memory_mib: int, cores: int) -> list[str]:
+@dataclass(frozen=True)
+class Port:
+    """A way out of the guest, by a pipe to whose end QEMU writes."""
+
+    name: str
+    console: str  # the terminal that it is in the guest; empty where it is none
+    write: int
+
+    @property
+    def argv(self) -> list[str]:
+        """QEMU's words for it."""
+        kind = "virtconsole" if self.console else "virtserialport"
+        argv = ["-chardev", f"file,id={self.name},path=/dev/fd/{self.write}"]
+        return [*argv, "-device", f"{kind},chardev={self.name},name={self.name}"]
+
+
+def qemu_argv(image: Image, command: Path, ports: Sequence[Port], *, memory_mib: int, cores: int) -> list[str]:
     """The emulator's command line.
 
     tcg is named outright, since a /dev/kvm that cannot run a stock kernel exists on some hosts; `-erms` because
@@ -33,7 +58,8 @@ def qemu_argv(image: Image, command: Path, *, memory_mib: int, cores: int) -> li
     for tag, path, access in (("hostroot", Path("/"), "on"), ("command", command, "on"), ("here", Path.cwd(), "off")):
         argv += ["-fsdev", f"local,id={tag},path={_word(path)},security_model=none,readonly={access},multidevs=remap"]
         argv += ["-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
-    return [*argv, "-device", "virtio-rng-pci"]
+    argv += ["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]
+    return [*argv, *(word for port in ports for word in port.argv)]
 
 
 def _word(path: Path) -> str:
@@ -51,14 +77,17 @@ def run(image: Image, command: Sequence[str], *, timeout_s: float, memory_mib: i
         raise BadInput.of(
             "what runs in the micro-VM may change the current folder, and that is /: run it from a folder of yours"
         )
-    with tempfile.TemporaryDirectory(prefix="podwire-vm-") as folder:
-        _write_command(Path(folder), command)
-        argv = qemu_argv(image, Path(folder), memory_mib=memory_mib, cores=cores)
-        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as guest:
+    with tempfile.TemporaryDirectory(prefix="podwire-vm-") as folder, _ports() as ports:
+        _write_command(Path(folder), command, ports)
+        argv = qemu_argv(image, Path(folder), ports, memory_mib=memory_mib, cores=cores)
+        written = [port.write for port in ports]
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, pass_fds=written) as guest:
+            for end in written:
+                os.close(end)
             watchdog = threading.Timer(timeout_s, guest.kill)
             watchdog.start()
             try:
-                code = _hand_on(guest)
+                code = _exit_code(guest)
             finally:
                 watchdog.cancel()
                 guest.terminate()
@@ -67,25 +96,50 @@ def run(image: Image, command: Sequence[str], *, timeout_s: float, memory_mib: i
     return code
 
 
-def _write_command(folder: Path, command: Sequence[str]) -> None:
+@contextmanager
+def _ports() -> Iterator[list[Port]]:
+    """Ways to this process's stdout and stderr. Their ends to write to are for the context's body to close."""
+    ports, copying = list[Port](), list[threading.Thread]()
+    for name, to in (("stdout", sys.stdout.buffer), ("stderr", sys.stderr.buffer)):
+        read, write = os.pipe()
+        console = f"hvc{sum(bool(port.console) for port in ports)}" if to.isatty() else ""
+        ports.append(Port(name, console, write))
+        copying.append(threading.Thread(target=_copy, args=(read, to), daemon=True))
+        copying[-1].start()
+    yield ports
+    for thread in copying:
+        thread.join()
+
+
+def _copy(read: int, to: BinaryIO) -> None:
+    """Hand on what comes as it comes. Where nobody takes it any more it is thrown away: the command shall end."""
+    with os.fdopen(read, "rb", buffering=0) as source:
+        while some := source.read(_CHUNK):
+            try:
+                to.write(some)
+                to.flush()
+            except OSError:
+                continue
+
+
+def _write_command(folder: Path, command: Sequence[str], ports: Sequence[Port]) -> None:
     programs = os.pathsep.join([str(Path(sys.executable).parent), environment()["PATH"]])
     kept = [f"PATH={programs}", *(f"{name}={os.environ[name]}" for name in KEPT_VARIABLES if name in os.environ)]
+    columns, rows = shutil.get_terminal_size()
     (folder / "argv").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in command))
     (folder / "environment").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in kept))
     (folder / "folder").write_bytes(os.fsencode(Path.cwd()))
+    (folder / "outputs").write_text(f"{' '.join(port.console or port.name for port in ports)} {rows} {columns}\n")
 
 
-def _hand_on(guest: subprocess.Popen[bytes]) -> int | None:
-    """Copy the guest's console to stdout without the kernel's own lines; return the exit code it told, if any."""
+def _exit_code(guest: subprocess.Popen[bytes]) -> int | None:
+    """The exit code that the guest's console tells, if any. What is neither that nor the kernel's goes to stderr."""
     code = None
     assert guest.stdout is not None
     for line in guest.stdout:
         text = line.rstrip(b"\r\n")
         if told := EXIT_LINE.match(text):
-            code = int(told[1])
-            if told[2]:
-                sys.stderr.write(f"podwire: micro-VM: {told[2].decode(errors='replace')}\n")
-        elif not KERNEL_LINE.match(text):
-            sys.stdout.buffer.write(text + b"\n")
-            sys.stdout.flush()
+            code, text = int(told[1]), told[2]
+        if text and not KERNEL_LINE.match(text):
+            print(f"podwire: micro-VM: {text.decode(errors='replace')}", file=sys.stderr)
     return code

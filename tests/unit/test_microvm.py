@@ -1,10 +1,13 @@
 """The micro-VM's kernel comes out of any bzImage, and its command line reaches the guest word by word."""
 
 import gzip
+import io
 import lzma
 import os
 import struct
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,20 +35,51 @@ def test_a_kernel_of_unknown_compression_boots_as_it_is():
     assert image.unpacked_kernel(packed) == packed
 
 
-def test_the_console_gives_output_and_exit_code_without_the_kernels_lines(capfdbinary):
-    read, write = os.pipe()
-    os.write(write, b"[    1.0] booting\r\nhello\r\nPODWIRE-EXIT 7\r\n[   11.5] reboot: Power down\r\n")
-    os.close(write)
-
+def test_the_console_tells_the_exit_code_and_what_neither_the_kernel_nor_the_command_says(capfdbinary):
     class Guest:
-        stdout = os.fdopen(read, "rb")
+        stdout = io.BytesIO(b"[    1.0] booting\r\nno root\r\nPODWIRE-EXIT 7\r\n[   11.5] reboot: Power down\r\n")
 
-    assert machine._hand_on(Guest()) == 7  # type: ignore[arg-type]
-    assert capfdbinary.readouterr().out == b"hello\n"
+    assert machine._exit_code(Guest()) == 7  # type: ignore[arg-type]
+    assert capfdbinary.readouterr() == (b"", b"podwire: micro-VM: no root\n")
+
+
+def test_what_a_command_says_is_handed_on_as_it_comes(capfdbinary):
+    with machine._ports() as ports:
+        output, errors = (port.write for port in ports)
+        os.write(errors, b"\r50 %")  # no line, and no end yet
+        seen = b""
+        while not seen:
+            seen = capfdbinary.readouterr().err
+        os.write(output, b"done\n")
+        for end in (output, errors):
+            os.close(end)
+    assert (seen, capfdbinary.readouterr().out) == (b"\r50 %", b"done\n")
+
+
+@pytest.mark.parametrize(
+    ("output", "errors", "devices", "told"),
+    [
+        (False, False, ["virtserialport", "virtserialport"], "stdout stderr"),
+        (False, True, ["virtserialport", "virtconsole"], "stdout hvc0"),
+        (True, True, ["virtconsole", "virtconsole"], "hvc0 hvc1"),
+    ],
+)
+def test_a_command_has_a_terminal_where_the_hosts_own_is_one(
+    output: bool, errors: bool, devices: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, terminal in (("stdout", output), ("stderr", errors)):
+        stream = SimpleNamespace(buffer=SimpleNamespace(isatty=lambda terminal=terminal: terminal))
+        monkeypatch.setattr(sys, name, stream)
+    with machine._ports() as ports:
+        for port in ports:
+            os.close(port.write)
+    assert [word.partition(",")[0] for port in ports for word in port.argv if word.startswith("virt")] == devices
+    machine._write_command(tmp_path, ["true"], ports)
+    assert (tmp_path / "outputs").read_text().rsplit(maxsplit=2)[0] == told
 
 
 def test_words_of_a_command_are_never_split(tmp_path: Path):
-    machine._write_command(tmp_path, ["echo", "a b", "$(id)", ""])
+    machine._write_command(tmp_path, ["echo", "a b", "$(id)", ""], ())
     assert (tmp_path / "argv").read_bytes() == b"echo\0a b\0$(id)\0\0"
 
 
@@ -53,7 +87,7 @@ def test_the_current_folder_is_written_to_and_nothing_else(tmp_path: Path, monke
     here = tmp_path / "a,b"
     here.mkdir()
     monkeypatch.chdir(here)
-    argv = machine.qemu_argv(image.Image(tmp_path, tmp_path, tmp_path), tmp_path, memory_mib=1, cores=1)
+    argv = machine.qemu_argv(image.Image(tmp_path, tmp_path, tmp_path), tmp_path, (), memory_mib=1, cores=1)
     shares = [word for word in argv if word.startswith("local,")]
     assert [share for share in shares if "readonly=on" not in share] == [
         f"local,id=here,path={tmp_path}/a,,b,security_model=none,readonly=off,multidevs=remap"

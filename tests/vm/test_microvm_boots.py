@@ -19,11 +19,12 @@ ROOT = Path(__file__).parents[2]
 MODULES = "openvswitch sch_netem ip_vs geneve wireguard nf_flow_table ip_gre"
 
 
-def test_the_guest_has_the_modules_and_hands_on_files_and_its_exit_code(tmp_path: Path):
+def test_the_guest_has_the_modules_and_hands_on_files_output_errors_and_its_exit_code(tmp_path: Path):
     here, elsewhere = tmp_path / "here, of ours", tmp_path / "elsewhere"
     for folder in (here, elsewhere):
         folder.mkdir()
     script = f"for m in {MODULES}; do modprobe $m && echo module $m; done; podwire --version; "
+    script += "test -t 1 || test -t 2 || echo of errors >&2; "
     script += f"echo written > seen; touch {elsewhere}/seen; exit 7"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -32,6 +33,6 @@ def test_the_guest_has_the_modules_and_hands_on_files_and_its_exit_code(tmp_path
     *modules, version = done.stdout.split("\n")[:-1]
     assert modules == [f"module {name}" for name in MODULES.split()], done.stderr
     assert version.startswith("podwire "), done.stderr
-    assert done.returncode == 7
+    assert (done.stderr, done.returncode) == ("of errors\n", 7)
     assert (here / "seen").read_text() == "written\n"
     assert not (elsewhere / "seen").exists()

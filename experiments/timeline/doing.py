@@ -28,6 +28,8 @@ class Story:
     """What happened in one repetition of a case, by the machine's monotonic clock."""
 
     began_s: float
+    late_s: float = 0.0  # so much after its time the latest step came; all that follow are put off by as much
+    ends_s: float = 0.0
     events: list[tuple[str, float]] = field(default_factory=list)  # names and times, in their order
     newcomers: dict[str, float | None] = field(default_factory=dict)  # seconds until each answered; None: never
 
@@ -46,39 +48,51 @@ class Script:
         self._netns, self._node = netns, node
 
     def play(self, case: Case) -> Story:
-        """Every step in its time, to the case's end. Raises BadInput, PodwireError."""
-        due: list[tuple[float, int, Callable[[], None]]] = []
+        """Every step in its time, to the case's end. Raises BadInput, PodwireError.
+
+        On a slow machine a step comes late. Then what follows is put off: a fault lasts as long as it was to last.
+        """
+        due: list[tuple[float, int, Callable[[], float | None]]] = []
         with ThreadPoolExecutor(len(case.steps)) as pool:
             for place, step in enumerate(case.steps):
                 due.append((step.at_s, place, partial(self._begin, step, place, pool)))
                 if step.for_s:
                     due.append((step.ends_s, place, partial(self._end, place)))
             for at_s, _, act in sorted(due, key=lambda one: one[:2]):
-                self._sleep_until(at_s)
-                act()
-            self._sleep_until(case.seconds)
+                due_s = self._sleep_until(at_s)
+                self._story.late_s += max(0.0, (act() or due_s) - due_s)
+            self._story.ends_s = self._sleep_until(case.seconds)
             self._story.newcomers = {name: one.result() for name, one in self._waiting.items()}
         for name in self._waiting:
             with suppress(PodwireError):
                 self._client.delete(PODS, self._key(name), grace_period_s=0)
         return self._story
 
-    def _sleep_until(self, at_s: float) -> None:
-        time.sleep(max(0.0, self._story.began_s + at_s - time.monotonic()))
+    def _sleep_until(self, at_s: float) -> float:
+        """Until that time of the case, which is returned as the machine's."""
+        due_s = self._story.began_s + at_s + self._story.late_s
+        time.sleep(max(0.0, due_s - time.monotonic()))
+        return due_s
 
-    def _begin(self, step: Step, place: int, pool: ThreadPoolExecutor) -> None:
+    def _begin(self, step: Step, place: int, pool: ThreadPoolExecutor) -> float:
+        """Returns when it happened."""
         if step.fault:
             self._standing[place] = done = inject(self._lab, step.fault)
             self._story.events.append((str(done.fault), done.began_s))
-            return
+            return done.began_s
         began_s = time.monotonic()
         self._story.events.append((step.name, began_s))
         self._client.create(PODS, self._stand_in(step.newcomer))
         self._waiting[step.newcomer] = pool.submit(self._answers_after, step.newcomer, began_s)
+        return began_s
 
-    def _end(self, place: int) -> None:
-        if done := self._standing[place].undo():
-            self._story.events.append((str(done.fault), done.began_s))
+    def _end(self, place: int) -> float | None:
+        """Returns when it happened, if anything did."""
+        done = self._standing[place].undo()
+        if not done:
+            return None
+        self._story.events.append((str(done.fault), done.began_s))
+        return done.began_s
 
     def _key(self, name: str) -> Key:
         return Key(self._given.client.namespace, name)

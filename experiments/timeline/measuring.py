@@ -33,6 +33,7 @@ from topo.plan import plan as plan_of
 
 __all__ = ["check_programs", "expected", "measure"]
 LEAD_S = 0.8  # for tools to be under way before a case's time begins
+LATE_S, MORE = 0.3, 1.5  # for steps to come late; where they came later, so many times as late is allowed from then on
 SETTLED_S = 60.0  # for the lab to be itself again after a case
 AGAIN_S = 10.0  # where that was in vain the last time
 _TRIED_S, _SERVES_S = 0.2, 1.0
@@ -65,7 +66,7 @@ class Bench:
     def __init__(self, lab: Lab, given: Timeline) -> None:
         self.timelines: dict[str, list[dict[str, Any]]] = {}
         self._lab, self._given = lab, given
-        self._patience_s = SETTLED_S
+        self._patience_s, self._late_s = SETTLED_S, LATE_S
         self._client, self._sandbox = Client(lab.kubeconfig), Sandbox(lab.pid)
         self._sender = ends.pod(self._client, given.client)
         self.client_netns = netns_of(self._sender)
@@ -103,12 +104,14 @@ class Bench:
     def _take(self, case: Case, repetition: int) -> Taken:
         watchers = Watchers(self._sandbox, self._ends(case), self._given.watch, self._given.tcp_mbit_per_s)
         with undone(self._lab):
-            running = watchers.start(case.seconds + LEAD_S)
+            running = watchers.start(LEAD_S + case.seconds + self._late_s)
             script = Script(self._lab, self._given, self._places, time.monotonic() + LEAD_S)
             try:
                 story = script.play(case)
             finally:
                 seen = running.end()
+        self._late_s = max(self._late_s, MORE * story.late_s)
+        seeing.check_to_the_end(seen.last_s, story.ends_s, story.late_s)
         self._keep(case, story, seen)
         return Taken(("experiments.timeline", case.name), tuple(self._samples(case, story, seen, repetition)))
 
@@ -149,7 +152,7 @@ class Bench:
 
     def _keep(self, case: Case, story: Story, seen: Traffic) -> None:
         """What the timeline is drawn from."""
-        begins, seconds = story.began_s, case.seconds
+        begins, seconds = story.began_s, story.ends_s - story.began_s
         kept: dict[str, Any] = {
             "events": [[name, round(when - begins, 4)] for name, when in story.events],
             "binS": BIN_S,
@@ -162,12 +165,12 @@ class Bench:
     def _samples(self, case: Case, story: Story, seen: Traffic, repetition: int) -> Iterator[Sample]:
         if not story.events:
             raise ToolFailed("no step was done")
-        of, ends_s = of_case(case), story.began_s + case.seconds
+        of = of_case(case)
 
         def sample(metric: str, unit: str, value: float, **more: str | int) -> Sample:
             return Sample(metric, unit, round(value, 3), repetition, of + labels(**more))
 
-        for span in seeing.spans([(BEFORE, story.began_s), *story.events], ends_s):
+        for span in seeing.spans([(BEFORE, story.began_s), *story.events], story.ends_s):
             for watch, found in seen.probes.items():
                 became = seeing.of(found, span)
                 yield sample("outage", "ms", 1000 * became.outage_s, watch=watch, event=span.event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import accumulate, zip_longest
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def _timelines(kept: Mapping[str, Sequence[Kept]], watch: str) -> Canvas:
     for place, (case, several) in enumerate(kept.items()):
         (upper,), (lower,) = axes[2 * place], axes[2 * place + 1]
         _rows(upper, case, several, watch)
-        _stream(lower, several, len(several[0][watch]) * several[0]["binS"])
+        _stream(lower, several, _seconds(several, watch))
     axes[-1][0].set_xlabel("seconds from the case's beginning; black marks: when each event happened")
     return canvas
 
@@ -78,10 +79,10 @@ def _streamed(several: Sequence[Kept]) -> bool:
 
 
 def _rows(ax: Axes, case: str, several: Sequence[Kept], watch: str) -> None:
-    seconds = len(several[0][watch]) * several[0]["binS"]
-    image = np.array([[np.nan if one is None else one for one in kept[watch]] for kept in several], dtype=float)
+    rows = [kept[watch] for kept in several]
     if watch == CONNECTIONS:  # one each hundredth of a second: gaps between them are none of the network's
-        image = np.array([_filled(row) for row in image])
+        rows = list(map(_filled, rows))
+    seconds, image = _seconds(several, watch), _table(rows)
     extent = (0.0, seconds, len(several) - 0.5, -0.5)
     ax.imshow(image, aspect="auto", interpolation="nearest", cmap=_MAP, vmin=0, vmax=1, extent=extent)
     for y, kept in enumerate(several):
@@ -99,6 +100,16 @@ def _rows(ax: Axes, case: str, several: Sequence[Kept], watch: str) -> None:
     ax.set_title(case, pad=18 + _LEVEL_PT * max(above, default=0))
 
 
+def _seconds(several: Sequence[Kept], watch: str) -> float:
+    """How long the longest repetition took."""
+    return max(len(kept[watch]) * float(kept["binS"]) for kept in several)
+
+
+def _table(rows: Sequence[Sequence[float | None]]) -> np.ndarray[Any, Any]:
+    """A row a repetition; nan where there is nothing, and where others took longer."""
+    return np.array(list(zip_longest(*rows)), dtype=float).T
+
+
 def levels(events: Sequence[tuple[str, float]], seconds: float) -> list[int]:
     """How high each event's name stands, so that none lies on another's."""
     ends: list[float] = []  # of what stands on each level
@@ -110,11 +121,13 @@ def levels(events: Sequence[tuple[str, float]], seconds: float) -> list[int]:
     return found
 
 
-def _filled(row: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _filled(row: Sequence[float | None]) -> list[float | None]:
     """Each hole as what came before it."""
-    places = np.where(np.isnan(row), 0, np.arange(len(row)))
-    np.maximum.accumulate(places, out=places)
-    return row[places]
+
+    def latest(before: float | None, one: float | None) -> float | None:
+        return before if one is None else one
+
+    return list(accumulate(row, latest))
 
 
 def _stream(ax: Axes, several: Sequence[Kept], seconds: float) -> None:
@@ -124,7 +137,7 @@ def _stream(ax: Axes, several: Sequence[Kept], seconds: float) -> None:
         ax.set_axis_off()
         return
     width = kept_by[0]["streamBinS"]
-    middle = np.median(np.array([kept[TCP] for kept in kept_by]), axis=0)
+    middle = np.nanmedian(_table([kept[TCP] for kept in kept_by]), axis=0)
     ax.step([(place + 0.5) * width for place in range(len(middle))], middle, where="mid", color=ORANGE, linewidth=1.2)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("TCP\nMbit/s", fontsize=7, color=ORANGE)

@@ -6,13 +6,14 @@ Times are seconds of the machine's monotonic clock, which whoever did the steps 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from experiments.parse import ToolFailed
 
 BIN_S, STREAM_BIN_S = 0.01, 0.1
+_UNSEEN_S = 0.2  # at a case's end, at most
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,15 @@ def probes(stdout: str, to_monotonic_s: float) -> list[Probe]:
     if not any(one.received_s for one in found):
         raise ToolFailed(f"irtt: no reply to {len(found)} requests")
     return found
+
+
+def check_to_the_end(last_s: Mapping[str, float], ends_s: float, late_s: float) -> None:
+    """Raises ToolFailed where a watcher had ended when the case had not: what nobody looked at would count as well."""
+    for watch, last in last_s.items():
+        if last < ends_s - _UNSEEN_S:
+            raise ToolFailed(
+                f"{watch}: the last {ends_s - last:.1f} s were not watched, as steps came {late_s:.1f} s late"
+            )
 
 
 def of(found: Sequence[Probe], span: Span) -> Seen:

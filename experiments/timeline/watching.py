@@ -38,6 +38,14 @@ class Traffic:
     stream: list[Interval]
     broken: bool  # the stream's connection did not live to its end
 
+    @property
+    def last_s(self) -> dict[str, float]:
+        """When each watcher looked for the last time; a stream that broke is none."""
+        times = {name: max((one.sent_s for one in found), default=0.0) for name, found in self.probes.items()}
+        if self.stream and not self.broken:
+            times[TCP] = max(one.ends_s for one in self.stream)
+        return times
+
 
 class Watchers:
     """Tools that run at the same time, each in a thread that waits for it."""

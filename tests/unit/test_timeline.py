@@ -11,12 +11,18 @@ import pytest
 from test_results import RUN
 
 from experiments import canvas, report
+from experiments.parse import ToolFailed
 from experiments.planning import shuffled
 from experiments.results import Run, Sample, labels
-from experiments.timeline import figures, parameters, plots, seeing, served
+from experiments.timeline import doing, figures, parameters, plots, seeing, served
 from experiments.timeline.seeing import Interval, Probe, Span
+from experiments.timeline.watching import Traffic
 from k8sshim.errors import BadInput
 from k8sshim.objects import Key, Service
+from lab.faults import injecting
+from lab.faults.injecting import Injected
+from lab.faults.kinds import Fault
+from lab.state import Lab
 from topo.fields import Fields, Problems
 
 pytestmark = pytest.mark.unit
@@ -197,6 +203,49 @@ def test_shares_of_each_hundredth_of_a_second() -> None:
     assert seeing.shares(each_ms(0, 0.03, lost=(0.01, 0.015)), 0.0, 0.04) == [1.0, 0.5, 1.0, None]
 
 
+def test_what_was_not_watched_to_its_end_is_no_reading() -> None:
+    seen = Traffic({"udp": each_ms(0, 2), "connections": each_ms(0, 5)}, [Interval(0.0, 5.0, 1)], broken=False)
+    seeing.check_to_the_end(seen.last_s, 2.1, 0.1)
+    with pytest.raises(ToolFailed, match=r"^udp: the last 3.0 s were not watched, as steps came 2.5 s late$"):
+        seeing.check_to_the_end(seen.last_s, 5.0, 2.5)
+    broken = Traffic({"connections": each_ms(0, 5)}, [Interval(0.0, 1.0, 1)], broken=True)
+    seeing.check_to_the_end(broken.last_s, 5.0, 0.0)
+
+
+class Clock:
+    """Time that passes as somebody sleeps or something takes long."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(("takes_s", "late_s"), [(0.0, 0.0), (3.0, 6.0)])
+def test_what_follows_a_step_that_comes_late_is_put_off(
+    takes_s: float, late_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, lab = Clock(), Lab("x", Path("x"), 1, "", (), "")
+
+    def inject(_: Lab, fault: Fault) -> Injected:
+        clock.now += takes_s
+        return Injected(lab, fault, clock.now, clock.now)
+
+    for module in (doing, injecting):
+        monkeypatch.setattr(module, "inject", inject)
+    monkeypatch.setattr(doing, "time", clock)
+    monkeypatch.setattr(doing, "Client", lambda _: None)
+    given = parse(one={"steps": [{"at": 1, "fault": "link-down", "targets": ["a:b"], "for": 2}], "seconds": 5})[0]
+    story = doing.Script(lab, given, ("netns", "node"), clock.now).play(given.cases[0])
+    assert story.late_s == late_s
+    assert story.events == [("link-down a:b", 101 + takes_s), ("link-up a:b", 103 + 2 * takes_s)]
+    assert story.ends_s == 105 + late_s == clock.now
+
+
 def run_of() -> Run:
     samples = [
         Sample(metric, unit, value, repetition, labels(path="pod-to-pod", case="cut", watch="udp", event=event))
@@ -206,6 +255,7 @@ def run_of() -> Run:
     ]
     kept = {"events": [["link-down a:b", 0.02]], "binS": 0.01, "udp": [1.0, None, 0.0, 1.0]}
     streamed = kept | {"streamBinS": 0.02, "tcp": [1.0, 0.0]}
+    late = {**streamed, "udp": [1.0, None, 0.0, 1.0, 1.0, 1.0], "tcp": [1.0, 0.0, 1.0]}
     spec = {
         "experiment": "timeline",
         "repetitions": 3,
@@ -216,7 +266,7 @@ def run_of() -> Run:
         samples=tuple(samples),
         readings=(),
         scenario={**RUN.scenario, "spec": spec},
-        environment={"lab": {"timelines": {"cut": [kept, streamed, kept]}}},
+        environment={"lab": {"timelines": {"cut": [kept, streamed, late]}}},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 from cli.arguments import AsJson, print_json
 
 if TYPE_CHECKING:
-    from experiments.comparison import Comparison
+    from experiments.comparison import Comparison, Difference
 
 
 def compare(
@@ -73,25 +74,23 @@ def _raw(one: Comparison, path: Path) -> dict[str, object]:
 
 
 def _print(of: Comparison) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from cli.tables import console
+    from cli.tables import console, print_titled
     from experiments import comparison, wording
 
-    table = Table(
-        "figure", *(f"{run.id}: median (interval)" for run in (of.first, of.second)), "change", "effect", "p", "",
-        title=f"{of.second.name} {of.second.id} beside {of.first.name} {of.first.id}",
-        title_justify="left", box=None, pad_edge=False, header_style="bold",
-    )  # fmt: skip
-    for one in of.differences:
-        cells = [
-            f"{wording.quantity(known.median, one.unit)} ({wording.interval(known, one.unit)})"
-            for known in (one.before.estimate, one.after.estimate)
-        ]
-        change = "-" if one.change is None else f"{100 * one.change:+.1f} %"
-        mark = "[bold]exceeds the spread[/]" if one.exceeds else ""
-        table.add_row(escape(one.name), *cells, change, f"{one.effect:+.2f}", f"{one.p:.3f}", mark)
-    console().print(table)
+    def cells(one: Difference) -> Iterator[str]:
+        yield one.name
+        for known in (one.before.estimate, one.after.estimate):
+            yield f"{wording.quantity(known.median, one.unit)} ({wording.interval(known, one.unit)})"
+        yield "-" if one.change is None else f"{100 * one.change:+.1f} %"
+        yield f"{one.effect:+.2f}"
+        yield f"{one.p:.3f}"
+        yield "exceeds the spread" if one.exceeds else ""
+
+    runs = [f"{run.id}: median (interval)" for run in (of.first, of.second)]
+    print_titled(
+        f"{of.second.name} {of.second.id} beside {of.first.name} {of.first.id}",
+        ("figure", *runs, "change", "effect", "p", ""),
+        [tuple(cells(one)) for one in of.differences],
+    )
     for line in comparison.lines(of):
         console().print(line, markup=False)

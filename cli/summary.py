@@ -6,10 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
-from cli.tables import WIDE, console
+from cli.tables import WIDE, console, print_titled
 from experiments import kinds, trust, wording
 from experiments.measurements import LATENCY, THROUGHPUT
 from experiments.report import failure_lines
@@ -37,12 +36,7 @@ def print_summary(run: Run) -> None:
 
 def _print_story(story: Story) -> None:
     for one in story.tables:
-        table = Table(
-            *one.columns, title=one.title, title_justify="left", box=None, pad_edge=False, header_style="bold"
-        )
-        for row in one.rows:
-            table.add_row(*map(escape, row))
-        console().print(table)
+        print_titled(one.title, one.columns, one.rows)
     for line in (*story.headline, *story.limits):
         console().print(line, markup=False)
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from lab.tracing.counters import PortUse, ServiceUse
 
 WIDE = 1000
+_BETWEEN = 2  # columns, as Table has it
+_FOLDED = 2.0  # a table may have rows of so many lines, on average
 _DEFAULT_BALANCING = "hash"
 
 
@@ -30,6 +33,37 @@ def print_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) ->
     for row in rows:
         table.add_row(*("-" if row[column] is None else escape(str(row[column])) for column in columns))
     console().print(table)
+
+
+def print_titled(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table of texts; where the terminal is too narrow for it a paragraph a row."""
+    screen = console()
+    words = [max(map(cell_len, " ".join(texts).split()), default=0) for texts in zip(columns, *rows, strict=True)]
+    texts = [max(map(cell_len, texts)) for texts in zip(columns, *rows, strict=True)]
+    if _across(words) > screen.width or _across(texts) > _FOLDED * screen.width:
+        _print_paragraphs(screen, title, columns, rows)
+        return
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name, width in zip(columns, words, strict=True):
+        table.add_column(name, min_width=width)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    screen.print(table)
+
+
+def _across(widths: Sequence[int]) -> int:
+    """Of a whole row."""
+    return sum(widths) + _BETWEEN * (len(widths) - 1)
+
+
+def _print_paragraphs(screen: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    screen.print(f"[bold]{escape(title)}[/]")
+    names = max(map(cell_len, columns[1:]), default=0)
+    for first, *others in rows:
+        screen.print(first, markup=False)
+        for name, text in zip(columns[1:], others, strict=True):
+            if text:
+                screen.print(f"  {name:<{names}}  {text}", markup=False)
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:

@@ -8,6 +8,9 @@ pass may do either: they wait for what closes, and what opens waits for them. Tw
 Isolation is an exception, since a pod that is not isolated is allowed everything. What rules allow a pod comes together
 with its isolation, and goes together with it, so that what stays allowed is not held up. Unless the administrator has a
 baseline: that is asked only about pods that are not isolated.
+
+A way to a pod opens nothing by itself, but it comes when the pod's own packets may: whoever is delivered to before
+would ask for its neighbours in vain, and asks again only after a second.
 """
 
 from __future__ import annotations
@@ -82,13 +85,22 @@ def without_openings(change: Change, *, baseline: bool = True) -> tuple[Change, 
     come = [flow for flow in change.flows.values() if flow]
     gone = [change.gone[number] for number, flow in change.flows.items() if flow is None and number in change.gone]
     free, kept = (set(), set()) if baseline else (set(_of_isolated(come)), set(_of_isolated(gone)))
+    delivered = set(_delivered(come))
     opening = {
         number: flow
         for number, flow in change.flows.items()
-        if number in kept or (number not in free and opens(number, comes=flow is not None))
+        if number in kept or number in delivered or (number not in free and opens(number, comes=flow is not None))
     }
     rest = {number: flow for number, flow in change.flows.items() if number not in opening}
     return Change(rest, change.groups, change.stale), Change(opening, gone=change.gone)
+
+
+def _delivered(flows: Collection[Flow]) -> Iterator[FlowId]:
+    """What leads to a port from which packets do not come in yet: who is there could not even ask whom to answer by."""
+    entering = {flow.owner.subject for flow in flows if flow.owner.feature is Feature.CLASSIFIER}
+    for flow in flows:
+        if flow.owner.feature is Feature.ROUTING and flow.owner.subject in entering:
+            yield flow.id
 
 
 def _of_isolated(flows: Collection[Flow]) -> Iterator[FlowId]:

@@ -74,6 +74,16 @@ def test_a_change_in_two_parts() -> None:
     assert closes_anything(Change({ALLOW.id: None})) and not closes_anything(Change({ALLOW.id: ALLOW, DENY.id: None}))
 
 
+def test_nobody_is_delivered_to_before_what_they_send_comes_in() -> None:
+    one, other = (flow(Feature.CLASSIFIER, "Pod x/a"), flow(Feature.CLASSIFIER, "Pod x/gone"))
+    ways = [flow(Feature.ROUTING, name) for name in ("Pod x/a", "Pod x/gone", "Pod x/b")]
+    to_it, to_who_goes, to_another = ways
+    change = Change({one.id: one, other.id: None, **{way.id: way for way in ways}})
+    rest, opening = without_openings(change)
+    assert set(opening.flows) == {one.id, to_it.id}
+    assert set(rest.flows) == {other.id, to_who_goes.id, to_another.id}
+
+
 def rule(number: int, tier: Tier = Tier.NAMESPACE) -> RulePlace:
     return RulePlace(f"NetworkPolicy x/p ingress[{number}]", tier, Side.INGRESS, Action.ALLOW, number, 1000 + number)
 

@@ -137,7 +137,7 @@ def to_raw(scenario: Scenario) -> Raw:
 
 def _parse_name(metadata: Fields) -> str:
     name = metadata.required("name")
-    if name is not None and (wrong := names.dns_label(name)):
+    if name is not None and (wrong := names.no_dns_label(name)):
         metadata.wrong("name", wrong)
     metadata.close()
     return name or ""

@@ -18,14 +18,15 @@ from experiments.self_check import parameters as self_check
 from experiments.timeline import parameters as timeline
 from experiments.transfer import parameters as transfer
 from k8sshim.cluster import CLUSTER_API_VERSION
+from k8sshim.names import DNS_LABEL, DNS_SUBDOMAIN
 from k8sshim.objects import Raw
 from lab.faults import kinds
 
-_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_LABEL = f"^{DNS_LABEL}$"
 _TEXT: Raw = {"type": "string", "minLength": 1}
 _KEY: Raw = {
     "type": "string",
-    "pattern": r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+    "pattern": f"^({DNS_LABEL}/)?{DNS_SUBDOMAIN}$",
     "description": "an object as namespace/name, or a name in the namespace default",
 }
 

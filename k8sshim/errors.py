@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+_MAX_SHOWN = 300  # characters of a value in a message
 
 
 def some(names: Iterable[str], most: int = 10) -> str:
@@ -11,6 +14,17 @@ def some(names: Iterable[str], most: int = 10) -> str:
     listed = list(names)
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return (", ".join(listed[:most]) or "none") + more
+
+
+def shown(value: object) -> str:
+    """A value of an object as messages quote it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}... ({len(text)} characters)"
+
+
+def invalid(value: object, detail: str) -> str:
+    """The message for a value that breaks a rule."""
+    return f"Invalid value: {shown(value)}: {detail}"
 
 
 class PodwireError(Exception):
@@ -31,10 +45,10 @@ class Problem:
         document = f"document {self.document}" if self.document else ""
         parts = [part for part in (self.file, document, self.object, self.field, self.message) if part]
         line = " ".join(": ".join(parts).split())
-        return "".join(_shown(character) for character in line)
+        return "".join(_printable(character) for character in line)
 
 
-def _shown(character: str) -> str:
+def _printable(character: str) -> str:
     """Manifests' names stand in messages, and must not move a terminal's cursor or colour it."""
     return character if character.isprintable() else character.encode("unicode_escape").decode()
 

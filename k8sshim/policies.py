@@ -165,5 +165,6 @@ def _network(text: str) -> str:
     return str(ipaddress.ip_network(text, strict=False))
 
 
-def _port(raw: Raw) -> PolicyPort:
+def _port(entry: Raw | None) -> PolicyPort:
+    raw = entry or {}
     return PolicyPort(raw.get("protocol") or "TCP", raw.get("port"), int(raw.get("endPort") or 0))

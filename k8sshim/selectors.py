@@ -7,15 +7,14 @@ matches every object; an absent one (`None`) matches no object. Pure.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from k8sshim import names
-from k8sshim.errors import BadInput, Problem
+from k8sshim.errors import BadInput, Problem, invalid
 from k8sshim.objects import Labels, Raw
 
 
@@ -122,32 +121,36 @@ def raw_problems(raw: Raw) -> list[Problem]:
     """
     found: list[Problem] = []
     for key, value in _dict(raw.get("matchLabels")).items():
-        found.append(Problem(names.label_key(key), field="matchLabels"))
-        found.append(Problem(_value_problem(value), field="matchLabels"))
+        found.extend(_broken(key, names.qualified_name(key), "matchLabels"))
+        found.extend(_value_problems(value, "matchLabels"))
     for number, entry in enumerate(_list(raw.get("matchExpressions"))):
         found.extend(_expression_problems(_dict(entry), f"matchExpressions[{number}]"))
-    return [problem for problem in found if problem.message]
+    return found
 
 
 def _expression_problems(entry: Raw, field: str) -> Iterator[Problem]:
-    operator, values = entry.get("operator"), _list(entry.get("values"))
-    if "key" in entry:
-        yield Problem(names.label_key(entry["key"]), field=f"{field}.key")
+    key, operator, values = entry.get("key"), entry.get("operator"), _list(entry.get("values"))
     if operator in ("In", "NotIn") and not values:
         yield Problem("Required value: must be specified when `operator` is 'In' or 'NotIn'", field=f"{field}.values")
     elif operator in ("Exists", "DoesNotExist") and values:
         yield Problem(_FORBIDDEN_VALUES, field=f"{field}.values")
     elif isinstance(operator, str) and operator not in {each.value for each in Operator}:
-        shown = json.dumps(operator, ensure_ascii=False)
-        yield Problem(f"Invalid value: {shown}: not a valid selector operator", field=f"{field}.operator")
+        yield Problem(invalid(operator, "not a valid selector operator"), field=f"{field}.operator")
+    if isinstance(key, str):
+        yield from _broken(key, names.qualified_name(key), f"{field}.key")
     for index, value in enumerate(values):
-        yield Problem(_value_problem(value), field=f"{field}.values[{index}]")
+        yield from _value_problems(value, f"{field}.values[{index}]")
 
 
-def _value_problem(value: object) -> str:
+def _value_problems(value: object, field: str) -> Iterator[Problem]:
     if value is None:
-        return "is null, expected a string"
-    return names.label_value(value) if isinstance(value, str) else ""
+        yield Problem("is null, expected a string", field=field)
+    elif isinstance(value, str):
+        yield from _broken(value, names.label_value(value), field)
+
+
+def _broken(value: str, rules: Iterable[str], field: str) -> Iterator[Problem]:
+    return (Problem(invalid(value, rule), field=field) for rule in rules)
 
 
 def _dict(value: object) -> dict[str, Any]:
@@ -203,18 +206,20 @@ class _Parser:
 
     def key(self) -> str:
         key = self.take()
-        problem = names.label_key(key)
-        if problem:
-            raise self.bad(problem if key else "ends where a label key is expected")
-        return key
+        if not key:
+            raise self.bad("ends where a label key is expected")
+        return self.checked(key, names.qualified_name(key))
 
     def value(self) -> str:
         """A value, which may be empty: `a=,b` and `a=` ask for the empty string."""
         value = "" if self.peek() in ("", ",", ")") else self.take()
-        problem = names.label_value(value)
-        if problem:
-            raise self.bad(problem)
-        return value
+        return self.checked(value, names.label_value(value))
+
+    def checked(self, word: str, broken: Sequence[str]) -> str:
+        """The word, unless it breaks rules: all of them in a line, as Kubernetes has it."""
+        if broken:
+            raise self.bad(invalid(word, "; ".join(broken)))
+        return word
 
     def values(self) -> tuple[str, ...]:
         if self.take() != "(":

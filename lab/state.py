@@ -86,7 +86,7 @@ def find(name: str) -> Lab:
 
 def claim(name: str) -> Claim:
     """Take the name for a new lab, with an empty folder. Raises BadInput where it is in use or no name for a lab."""
-    if wrong := names.dns_label(name):
+    if wrong := names.no_dns_label(name):
         raise BadInput.of(f"lab name {wrong}")
     taken: list[Claim] = []
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from k8sshim import names
 from k8sshim.objects import Labels, labels_of
 
 from .fabric_graph import Graph, graph_of
 from .fabric_spec import GRAPH, SINGLE, Fabric, Rack, fabric_fields, parse_shape
 from .fields import Fields
-from .nodes import LABEL_VALUE, MAX_UPLINKS, NodeSpec
+from .nodes import MAX_UPLINKS, NodeSpec
 
 ZONE_LABEL = "topology.kubernetes.io/zone"  # https://kubernetes.io/docs/reference/labels-annotations-taints/
 RACK_LABEL = "podwire.dev/rack"
@@ -114,7 +115,7 @@ def _parse_racks(fabric: Fields, switches: Sequence[str]) -> tuple[Rack, ...]:
 
 def _label(fields: Fields, name: str) -> str:
     value = fields.text(name) or ""
-    if not LABEL_VALUE.fullmatch(value):
+    if names.label_value(value):
         fields.wrong(name, f"{value!r} is not a label value: at most 63 letters, digits, '-', '_' and '.'")
         return ""
     return value

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
+from k8sshim import names
 from k8sshim.objects import Labels, Raw, Taint, labels_of
 
 from .addressing import IPNetwork, parse_network
@@ -15,9 +15,6 @@ from .link_spec import PLAIN, LinkSpec, parse_link
 MAX_NODES = 1000
 MAX_UPLINKS = 14  # ports 2 to 15 of a node bridge
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-LABEL_NAME = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
-LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def _parse_name(node: Fields) -> str:
     name = node.required("name") or ""
     if len(name) > 63:
         node.wrong("name", f"must have at most 63 characters, not {len(name)}")
-    elif name and not DNS_SUBDOMAIN.fullmatch(name):
+    elif name and names.dns_subdomain(name):
         node.wrong("name", f"{name!r} is not a DNS name: lower case letters, digits, '-' and, between its parts, '.'")
     return name
 
@@ -108,25 +105,15 @@ def _parse_name(node: Fields) -> str:
 def _parse_labels(labels: Fields) -> Labels:
     good = {}
     for key, value in labels.raw.items():
-        if not _qualified(key):
+        if not isinstance(key, str) or names.qualified_name(key):
             labels.problems.add(labels.path, f"{key!r} is not a label key")
-        elif not isinstance(value, str) or not LABEL_VALUE.fullmatch(value):
+        elif not isinstance(value, str) or names.label_value(value):
             labels.wrong(
                 key, f"{value!r} is not a label value: a string of at most 63 letters, digits, '-', '_' and '.'"
             )
         else:
             good[key] = value
     return labels_of(good)
-
-
-def _qualified(key: Any) -> bool:
-    """Whether a label or taint key is `name` or `prefix/name`, as Kubernetes has it."""
-    if not isinstance(key, str):
-        return False
-    prefix, slash, name = key.rpartition("/")
-    return bool(LABEL_NAME.fullmatch(name)) and (
-        not slash or (len(prefix) <= 253 and bool(DNS_SUBDOMAIN.fullmatch(prefix)))
-    )
 
 
 def _parse_taints(node: Fields) -> tuple[Taint, ...]:
@@ -136,10 +123,10 @@ def _parse_taints(node: Fields) -> tuple[Taint, ...]:
         if not fields.sound:
             continue
         key = fields.required("key")
-        if key is not None and not _qualified(key):
+        if key is not None and names.qualified_name(key):
             fields.wrong("key", f"{key!r} is not a taint key")
         value = fields.text("value", "") or ""
-        if not LABEL_VALUE.fullmatch(value):
+        if names.label_value(value):
             fields.wrong("value", f"{value!r} is not a taint value: at most 63 letters, digits, '-', '_' and '.'")
         effect = fields.required("effect")
         if effect is not None and effect not in EFFECTS:

@@ -6,11 +6,11 @@ but the name has a default; `parse` reports every problem at once, and what it r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from k8sshim import names
 from k8sshim.cluster import CLUSTER_API_VERSION, NODE_PORTS
 from k8sshim.errors import BadInput
 from k8sshim.objects import Raw, Taint
@@ -29,7 +29,6 @@ DATAPATHS = ("auto", "kernel", "userspace")
 PLACEMENTS = ("auto", "shared", "per-node")
 DEFAULT_NODES = 3
 PODS_PER_NODE = 10  # expected where the description does not say
-DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 METADATA = ("labels", "annotations", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 
 __all__ = ["ClusterSpec", "Fabric", "NodeSpec", "Ranges", "Taint", "default", "parse", "to_raw"]
@@ -147,7 +146,7 @@ def _check_metadata(metadata: Fields) -> None:
     name = metadata.required("name")
     if name is not None and len(name) > 63:
         metadata.wrong("name", f"must have at most 63 characters, not {len(name)}")
-    elif name is not None and not DNS_LABEL.fullmatch(name):
+    elif name is not None and names.dns_label(name):
         metadata.wrong(
             "name",
             f"{name!r} must consist of lower case letters, digits and '-', and begin and end with a letter or digit",

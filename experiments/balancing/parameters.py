@@ -59,7 +59,7 @@ def parse(fields: Fields) -> Balancing:
 
 def _label(fields: Fields, name: str) -> str:
     value = fields.required(name) or ""
-    if value and (wrong := names.dns_label(value)):
+    if value and (wrong := names.no_dns_label(value)):
         fields.wrong(name, wrong)
     return value
 

@@ -138,6 +138,8 @@ def _network_policy(raw: Raw) -> None:
     if not spec.get("policyTypes"):
         spec["policyTypes"] = ["Ingress", *(["Egress"] if spec.get("egress") else [])]
     for rule in [*objects(spec.get("ingress")), *objects(spec.get("egress"))]:
+        if rule.get("ports"):
+            rule["ports"] = [port or {} for port in rule["ports"]]  # null, too, is all ports of TCP
         for port in objects(rule.get("ports")):
             fill(port, protocol="TCP")
 

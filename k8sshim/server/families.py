@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from k8sshim.errors import Problem
+from k8sshim.errors import Problem, invalid
 from k8sshim.objects import Raw
 from k8sshim.validation.addresses import version_of
-from k8sshim.validation.field import invalid
 
 _FAMILIES = ("IPv4", "IPv6")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from k8sshim.errors import Problem
+from k8sshim.errors import Problem, invalid
 from k8sshim.kinds import Kind
 from k8sshim.objects import Raw
-from k8sshim.validation.field import Field, invalid
+from k8sshim.validation.field import Field
 
 from . import pod_updates
 from .resources import resource_name

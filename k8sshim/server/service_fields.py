@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from k8sshim.errors import Problem
+from k8sshim.errors import Problem, invalid
 from k8sshim.objects import DEFAULT_AFFINITY_S, Raw
-from k8sshim.validation.field import invalid
 
 _PORT_TYPES = ("NodePort", "LoadBalancer")
 _ADDRESS_FIELDS = (("clusterIP", "clusterIPs"), ("ipFamilies",), ("ipFamilyPolicy",))

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 
 from k8sshim.cluster import NODE_PORTS
 from k8sshim.errors import Problem
+from k8sshim.errors import invalid as invalid_value
 from k8sshim.objects import Raw
 from k8sshim.records import Event
 from k8sshim.store import Store
 from k8sshim.validation.addresses import version_of
-from k8sshim.validation.field import invalid as invalid_value
 
 from . import families
 from .pools import AddressPool, PortPool, RangeIsFull

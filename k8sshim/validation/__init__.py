@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from k8sshim import kinds
 from k8sshim.cluster import CLUSTER_API_VERSION
@@ -45,6 +45,7 @@ _RULES: dict[tuple[str, str], Callable[[Field], Iterable[Problem]]] = {
     ("batch/v1", "Job"): workload_problems,
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): definition_problems,
 }
+_EMPTY_FOR_NULL = {("networking.k8s.io/v1", "NetworkPolicy"): ("from", "to", "ports")}
 _STATUS_RULES = {("v1", "Service"): service_status_problems}
 
 
@@ -116,7 +117,7 @@ def _body_problems(raw: Raw) -> Iterator[Problem]:
     if kind.api_version == CLUSTER_API_VERSION:
         return
     if _has_null_element(raw):
-        yield from _null_elements(root)
+        yield from _null_elements(root, _EMPTY_FOR_NULL.get((kind.api_version, kind.kind), ()))
     yield from selector_problems(root)
     rule = _RULES.get((kind.api_version, kind.kind))
     if rule is not None:
@@ -129,11 +130,13 @@ def _has_null_element(value: object) -> bool:
     return isinstance(value, list) and any(each is None or _has_null_element(each) for each in value)
 
 
-def _null_elements(field: Field) -> Iterator[Problem]:
-    """No list of the API holds null; the schemas, made for fields that may be left out, let it pass."""
+def _null_elements(field: Field, empty: Collection[str] = ()) -> Iterator[Problem]:
+    """No list of the API holds null, but for those in which it is an empty object (`empty`); the schemas, made for
+    fields that may be left out, let it pass."""
+    allowed = field.path.rpartition(".")[2] in empty
     for element in field.elements():
-        if not element:
+        if not element and not allowed:
             yield element.problem("is null, expected a value")
-        yield from _null_elements(element)
+        yield from _null_elements(element, empty)
     for _, entry in field.entries():
-        yield from _null_elements(entry)
+        yield from _null_elements(entry, empty)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from k8sshim import names
 from k8sshim.errors import Problem
-from k8sshim.validation import naming
 from k8sshim.validation.field import Field
 
 _NO_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
@@ -64,13 +64,13 @@ def port_reference_problems(port: Field) -> Iterator[Problem]:
     """A port that is a number, or the name of a container's port."""
     yield from port.port_number()
     if isinstance(port.value, str):
-        yield from port.breaks(naming.port_name(port.value))
+        yield from port.breaks(names.port_name(port.value))
 
 
 def port_name_problems(port: Field, *, several: bool) -> Iterator[Problem]:
     """The name of one of a Service's or an Endpoints' ports, which it needs where there are several."""
     if port["name"].text:
-        yield from port["name"].breaks(naming.dns_label(port["name"].text))
+        yield from port["name"].breaks(names.dns_label(port["name"].text))
     elif several:
         yield port["name"].required()
 
@@ -78,4 +78,4 @@ def port_name_problems(port: Field, *, several: bool) -> Iterator[Problem]:
 def protocol_problems(port: Field) -> Iterator[Problem]:
     yield from port["protocol"].one_of(*PROTOCOLS)
     if port["appProtocol"].text:
-        yield from port["appProtocol"].breaks(naming.qualified_name(port["appProtocol"].text))
+        yield from port["appProtocol"].breaks(names.qualified_name(port["appProtocol"].text))

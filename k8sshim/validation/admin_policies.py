@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from k8sshim import names
 from k8sshim.admin_policies import MAX_PRIORITY
 from k8sshim.errors import Problem
-from k8sshim.validation import naming
 from k8sshim.validation.addresses import PROTOCOLS, network_of
 from k8sshim.validation.field import MAX_PORT, Field, unique
 from k8sshim.validation.policies import supported
@@ -133,7 +133,7 @@ def _range_problems(ports: Field, least: int, otherwise: str) -> Iterator[Proble
 
 def _name_problems(name: Field) -> Iterator[Problem]:
     if isinstance(name.value, str):
-        yield from name.breaks(naming.port_name(name.value))
+        yield from name.breaks(names.port_name(name.value))
 
 
 # In the words of the API server on custom resources

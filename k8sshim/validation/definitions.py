@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from k8sshim import names
 from k8sshim.errors import Problem
 
-from . import naming
 from .field import Field, unique
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
@@ -22,31 +22,31 @@ _COMBINED = ("allOf", "anyOf", "oneOf")
 
 def definition_problems(root: Field) -> Iterator[Problem]:
     spec = root["spec"]
-    name, names, versions = root.at("metadata", "name"), spec["names"], spec["versions"]
+    name, called, versions = root.at("metadata", "name"), spec["names"], spec["versions"]
     yield from spec["scope"].one_of("Cluster", "Namespaced")
-    yield from _names(spec["group"], names)
-    if name.text != f"{names['plural'].text}.{spec['group'].text}":
+    yield from _names(spec["group"], called)
+    if name.text != f"{called['plural'].text}.{spec['group'].text}":
         yield name.invalid('must be spec.names.plural+"."+spec.group')
     yield from unique(each["name"] for each in versions.elements())
     if sum(each["storage"].value is True for each in versions.elements()) != 1:
         yield versions.invalid("must have exactly one version marked as storage version")
     for version in versions.elements():
-        yield from version["name"].breaks(naming.dns_label_1035(version["name"].text))
+        yield from version["name"].breaks(names.dns_label_1035(version["name"].text))
         schema = version.at("schema", "openAPIV3Schema")
         yield from _root(schema) if schema else [schema.required("schemas are required")]
 
 
-def _names(group: Field, names: Field) -> Iterator[Problem]:
-    yield from group.breaks(naming.dns_subdomain(group.text))
+def _names(group: Field, called: Field) -> Iterator[Problem]:
+    yield from group.breaks(names.dns_subdomain(group.text))
     if "." not in group.text:
         yield group.invalid("should be a domain with at least one dot")
-    yield from names["plural"].breaks(naming.dns_label_1035(names["plural"].text))
-    if names["singular"].text:
-        yield from names["singular"].breaks(naming.dns_label_1035(names["singular"].text))
-    for each in naming.dns_label_1035(names["kind"].text.lower()):
-        yield names["kind"].invalid(f"may have mixed case, but should otherwise match: {each}")
-    for name in names["shortNames"].elements():
-        yield from name.breaks(naming.dns_label_1035(name.text))
+    yield from called["plural"].breaks(names.dns_label_1035(called["plural"].text))
+    if called["singular"].text:
+        yield from called["singular"].breaks(names.dns_label_1035(called["singular"].text))
+    for each in names.dns_label_1035(called["kind"].text.lower()):
+        yield called["kind"].invalid(f"may have mixed case, but should otherwise match: {each}")
+    for name in called["shortNames"].elements():
+        yield from name.breaks(names.dns_label_1035(name.text))
 
 
 def _root(schema: Field) -> Iterator[Problem]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from k8sshim import names
 from k8sshim.errors import Problem
-from k8sshim.validation import naming
 from k8sshim.validation.addresses import (
     port_name_problems,
     protocol_problems,
@@ -44,9 +44,9 @@ def _endpoint_problems(endpoint: Field, kind: str) -> Iterator[Problem]:
     for address in addresses.elements():
         yield from _address_problems(address, kind)
     if endpoint["hostname"].text:
-        yield from endpoint["hostname"].breaks(naming.dns_label(endpoint["hostname"].text))
+        yield from endpoint["hostname"].breaks(names.dns_label(endpoint["hostname"].text))
     if endpoint["nodeName"].text:
-        yield from endpoint["nodeName"].breaks(naming.dns_subdomain(endpoint["nodeName"].text))
+        yield from endpoint["nodeName"].breaks(names.dns_subdomain(endpoint["nodeName"].text))
     yield from endpoint["hints"]["forZones"].at_most(_MAX_ZONES)
     yield from unique(zone["name"] for zone in endpoint["hints"]["forZones"].elements())
 
@@ -54,7 +54,7 @@ def _endpoint_problems(endpoint: Field, kind: str) -> Iterator[Problem]:
 def _address_problems(address: Field, kind: str) -> Iterator[Problem]:
     version = version_of(address.text)
     if kind == "FQDN":
-        yield from address.breaks(naming.dns_subdomain(address.text))
+        yield from address.breaks(names.dns_subdomain(address.text))
         if "." not in address.text:
             yield address.invalid("should be a domain with at least two segments separated by dots")
     elif kind in ("IPv4", "IPv6") and version and kind != f"IPv{version}":
@@ -81,7 +81,7 @@ def endpoints_problems(root: Field) -> Iterator[Problem]:
             if address["ip"]:
                 yield from reachable_address_problems(address["ip"])
             if address["hostname"].text:
-                yield from address["hostname"].breaks(naming.dns_label(address["hostname"].text))
+                yield from address["hostname"].breaks(names.dns_label(address["hostname"].text))
         ports = list(subset["ports"].elements())
         for port in ports:
             yield from _endpoint_port_problems(port, several=len(ports) > 1)

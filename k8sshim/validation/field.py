@@ -7,17 +7,15 @@ as Kubernetes says it (k8s.io/apimachinery, pkg/util/validation/field), so that 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from k8sshim.errors import Problem
+from k8sshim.errors import Problem, invalid, shown
 
 MAX_PORT = 65535
 _PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
-_MAX_SHOWN = 300  # characters of a value in a message
 
 
 def join(path: str, step: str | int) -> str:
@@ -35,17 +33,6 @@ def type_of(value: object) -> str:
         return "a boolean"
     words = {str: "a string", int: "an integer", float: "a number", list: "a list", dict: "an object"}
     return words.get(type(value), type(value).__name__)
-
-
-def shown(value: object) -> str:
-    """A value as messages quote it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}... ({len(text)} characters)"
-
-
-def invalid(value: object, detail: str) -> str:
-    """The message for a value that breaks a rule."""
-    return f"Invalid value: {shown(value)}: {detail}"
 
 
 @dataclass(frozen=True)
@@ -105,15 +92,17 @@ class Field:
     def duplicate(self) -> Problem:
         return self.problem(f"Duplicate value: {shown(self.value)}")
 
-    def wrong(self, message: str) -> Iterator[Problem]:
-        """A problem where there is a message."""
-        if message:
-            yield Problem(message, field=self.path)
-
     def breaks(self, details: Iterable[str]) -> Iterator[Problem]:
         """A problem for each rule that the value breaks."""
         for detail in details:
             yield self.invalid(detail)
+
+    def called(self, rule: Callable[[str], Iterable[str]]) -> Iterator[Problem]:
+        """A problem where there is an empty string, or one that breaks a rule of names."""
+        if self.value == "":
+            yield self.required()
+        elif self.text:
+            yield from self.breaks(rule(self.text))
 
     def one_of(self, *choices: str) -> Iterator[Problem]:
         """A problem where there is a string that is none of these."""

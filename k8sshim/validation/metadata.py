@@ -8,7 +8,6 @@ from k8sshim import names
 from k8sshim.errors import Problem
 from k8sshim.kinds import Kind
 from k8sshim.selectors import raw_problems
-from k8sshim.validation import naming
 from k8sshim.validation.field import Field
 
 _MAX_ANNOTATIONS = 256 * 1024  # bytes of all annotations of an object
@@ -26,38 +25,40 @@ def metadata_problems(metadata: Field, kind: Kind) -> Iterator[Problem]:
     elif name.value in (None, "") and (isinstance(metadata.value, dict) or not metadata):
         yield name.required("name or generateName is required")
     if kind.namespaced and metadata["namespace"].text:
-        yield from metadata["namespace"].breaks(naming.dns_label(metadata["namespace"].text))
+        yield from metadata["namespace"].breaks(names.dns_label(metadata["namespace"].text))
     yield from label_problems(metadata["labels"])
     yield from _annotation_problems(metadata["annotations"])
 
 
 def _name_rule(kind: Kind) -> Callable[[str], Iterable[str]]:
     if kind.group == "rbac.authorization.k8s.io" or kind.kind == "IPAddress":
-        return naming.path_segment
+        return names.path_segment
     if kind.api_version == "v1" and kind.kind == "Namespace":
-        return naming.dns_label
+        return names.dns_label
     if kind.api_version == "v1" and kind.kind == "Service":
-        return naming.dns_label_1035
-    return naming.dns_subdomain
+        return names.dns_label_1035
+    return names.dns_subdomain
 
 
 def label_problems(labels: Field) -> Iterator[Problem]:
-    """Keys and values of a map of labels; a value of another type is the schema's affair, but that lets null pass."""
+    """Keys and values of a map of labels, all of them at its path, as Kubernetes has it.
+
+    A value of another type is the schema's affair, but that lets null pass.
+    """
     for key, value in labels.entries():
-        yield from value.wrong(names.label_key(key))
+        yield from Field(key, labels.path).breaks(names.qualified_name(key))
         if value.value is None:
             yield value.problem("is null, expected a string")
-        elif isinstance(value.value, str):
-            yield from value.wrong(names.label_value(value.value))
+        yield from Field(value.value, labels.path).breaks(names.label_value(value.text))
 
 
 def _annotation_problems(annotations: Field) -> Iterator[Problem]:
     size = 0
     for key, value in annotations.entries():
-        yield from value.wrong(names.label_key(key.lower() if isinstance(key, str) else key))
-        size += len(str(key)) + len(value.text)
+        yield from Field(key, annotations.path).breaks(names.qualified_name(key.lower()))
+        size += len(key) + len(value.text)
     if size > _MAX_ANNOTATIONS:
-        yield annotations.problem(f"hold {size} bytes, expected {_MAX_ANNOTATIONS} at the most")
+        yield annotations.problem(f"Too long: may not be more than {_MAX_ANNOTATIONS} bytes")
 
 
 def selector_problems(field: Field) -> Iterator[Problem]:

@@ -17,8 +17,9 @@ def node_problems(root: Field) -> Iterator[Problem]:
         if field.text and not _is_network(field.text):
             yield field.problem(f"{field.text!r} is no network (address/prefix length)")
     for taint in spec["taints"].elements():
-        yield from taint["key"].wrong(names.label_key(taint["key"].text) if taint["key"] else "")
-        yield from taint["value"].wrong(names.label_value(taint["value"].text))
+        if taint["key"]:
+            yield from taint["key"].breaks(names.qualified_name(taint["key"].text))
+        yield from taint["value"].breaks(names.label_value(taint["value"].text))
         yield from taint["effect"].one_of("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 

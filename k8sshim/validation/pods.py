@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from k8sshim import names
 from k8sshim.errors import Problem
 from k8sshim.objects import MAX_WEIGHT, WEIGHT_ANNOTATION, weight_of
-from k8sshim.validation import naming
 from k8sshim.validation.addresses import PROTOCOLS, address_problems, port_reference_problems
 from k8sshim.validation.field import Field, unique
 from k8sshim.validation.metadata import label_problems
 from k8sshim.validation.resolving import resolving_problems
 
 _QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+|[numkMGTPE]|[KMGTPE]i)?")
-_ENVIRONMENT_NAME = re.compile(r"[ -<>-~]+")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 _PROBE_NUMBERS = (
     "initialDelaySeconds",
@@ -52,22 +50,24 @@ def pod_spec_problems(spec: Field, claims: frozenset[str] = frozenset()) -> Iter
     yield from spec["terminationGracePeriodSeconds"].not_negative()
     for name in ("hostname", "subdomain"):
         if spec[name].text:
-            yield from spec[name].breaks(naming.dns_label(spec[name].text))
+            yield from spec[name].breaks(names.dns_label(spec[name].text))
     volumes = list(spec["volumes"].elements())
+    for volume in volumes:
+        yield from volume["name"].called(names.dns_label)
     yield from unique(volume["name"] for volume in volumes)
     yield from _containers_problems(spec, claims.union(volume["name"].text for volume in volumes))
 
 
 def _placement_problems(spec: Field) -> Iterator[Problem]:
     if spec["nodeName"].text:
-        yield from spec["nodeName"].breaks(naming.dns_subdomain(spec["nodeName"].text))
+        yield from spec["nodeName"].breaks(names.dns_subdomain(spec["nodeName"].text))
     yield from label_problems(spec["nodeSelector"])
     for toleration in spec["tolerations"].elements():
         key, operator, value = (toleration[name] for name in ("key", "operator", "value"))
         yield from operator.one_of("Exists", "Equal")
         yield from toleration["effect"].one_of("NoSchedule", "PreferNoSchedule", "NoExecute")
         if key.text:
-            yield from key.wrong(names.label_key(key.text))
+            yield from key.breaks(names.qualified_name(key.text))
         elif operator.text != "Exists":
             yield operator.problem("must be Exists where there is no key")
         if operator.text == "Exists" and value.text:
@@ -80,8 +80,7 @@ def _containers_problems(spec: Field, volumes: frozenset[str]) -> Iterator[Probl
     host_network = spec["hostNetwork"].value is True
     yield from _same_host_ports(spec["containers"])
     for container in every:
-        if isinstance(container["name"].value, str):
-            yield from container["name"].breaks(naming.dns_label(container["name"].value))
+        yield from container["name"].called(names.dns_label)
         yield from container["imagePullPolicy"].one_of("Always", "IfNotPresent", "Never")
         yield from _ports_problems(container, host_network=host_network)
         yield from _probes_problems(container)
@@ -96,7 +95,7 @@ def _ports_problems(container: Field, *, host_network: bool) -> Iterator[Problem
     ports = list(container["ports"].elements())
     for port in ports:
         if port["name"].text:
-            yield from port["name"].breaks(naming.port_name(port["name"].text))
+            yield from port["name"].breaks(names.port_name(port["name"].text))
         yield from port["containerPort"].port_number()
         if port["hostPort"].number != 0:
             yield from port["hostPort"].port_number()
@@ -145,11 +144,8 @@ def _probe_problems(probe: Field, declared: set[str]) -> Iterator[Problem]:
 
 
 def _environment_problems(container: Field) -> Iterator[Problem]:
-    """Kubernetes' rule since 1.30: printable ASCII without `=`."""
     for variable in container["env"].elements():
-        name = variable["name"]
-        if isinstance(name.value, str) and not _ENVIRONMENT_NAME.fullmatch(name.value):
-            yield name.problem(f"{name.value!r} is no name of a variable (printable ASCII without '=')")
+        yield from variable["name"].called(names.variable)
 
 
 def _resources_problems(resources: Field) -> Iterator[Problem]:

@@ -1,17 +1,18 @@
 """Rules for NetworkPolicies, in Kubernetes' order and words.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/network-policy-v1/ and the validation of
-kubernetes/kubernetes (pkg/apis/networking/validation). Label selectors are judged where they stand in any object. Pure.
+kubernetes/kubernetes (pkg/apis/networking/validation). Label selectors are judged where they stand in any object; a
+peer or port that is null is an empty one. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from k8sshim.errors import Problem
-from k8sshim.validation import naming
+from k8sshim import names
+from k8sshim.errors import Problem, shown
 from k8sshim.validation.addresses import PROTOCOLS, network_of, range_problems
-from k8sshim.validation.field import Field, shown
+from k8sshim.validation.field import Field
 
 _TYPES = ("Ingress", "Egress")
 _SELECTORS = ("podSelector", "namespaceSelector")
@@ -49,7 +50,7 @@ def _port_problems(entry: Field) -> Iterator[Problem]:
     elif isinstance(port.value, str):
         if last:
             yield last.invalid("may not be specified when `port` is non-numeric")
-        yield from port.breaks(naming.port_name(port.value))
+        yield from port.breaks(names.port_name(port.value))
     else:
         yield from port.port_number()
         if last.number is not None and port.number is not None and last.number < port.number:
@@ -61,7 +62,7 @@ def _peer_problems(peer: Field) -> Iterator[Problem]:
     block, selected = peer["ipBlock"], any(peer[name] for name in _SELECTORS)
     if block:
         yield from _block_problems(block)
-    elif not selected and isinstance(peer.value, dict):
+    elif not selected and isinstance(peer.value, dict | None):
         yield peer.required("must specify a peer")
     if block and selected:
         yield peer.forbidden("may not specify both ipBlock and another peer")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from k8sshim import names
 from k8sshim.errors import Problem
-from k8sshim.validation import naming
 from k8sshim.validation.addresses import address_problems
 from k8sshim.validation.field import Field
 
@@ -32,7 +32,7 @@ def resolving_problems(spec: Field) -> Iterator[Problem]:
     for alias in spec["hostAliases"].elements():
         yield from address_problems(alias["ip"])
         for name in alias["hostnames"].elements():
-            yield from name.breaks(naming.dns_subdomain(name.text))
+            yield from name.breaks(names.dns_subdomain(name.text))
 
 
 def _own_server_problems(config: Field) -> Iterator[Problem]:
@@ -59,7 +59,7 @@ def _search_problems(searches: Field) -> Iterator[Problem]:
         yield searches.invalid(limit)
     for domain in (one for one in domains if one.text != "."):
         plain = domain.text.removesuffix(".").replace("_", "x")  # which may stand here, says Kubernetes 1.34
-        yield from domain.breaks(naming.dns_subdomain(plain))
+        yield from domain.breaks(names.dns_subdomain(plain))
 
 
 def _option_problems(option: Field) -> Iterator[Problem]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from k8sshim.errors import Problem
+from k8sshim import names
+from k8sshim.errors import Problem, shown
 from k8sshim.objects import BALANCING, BALANCING_ANNOTATION
-from k8sshim.validation import naming
 from k8sshim.validation.addresses import (
     address_problems,
     port_name_problems,
@@ -20,7 +20,8 @@ from k8sshim.validation.addresses import (
     reachable_address_problems,
     version_of,
 )
-from k8sshim.validation.field import Field, shown, unique
+from k8sshim.validation.field import Field, unique
+from k8sshim.validation.metadata import label_problems
 
 TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 _POLICIES = ("Cluster", "Local")
@@ -35,7 +36,7 @@ def service_problems(root: Field) -> Iterator[Problem]:
     yield from root.at("metadata", "annotations", BALANCING_ANNOTATION).one_of(*BALANCING)
     yield from _type_problems(spec)
     yield from _port_problems(spec)
-    yield from _selector_problems(spec["selector"])
+    yield from label_problems(spec["selector"])
     yield from _affinity_problems(spec)
     if _type(spec) != "ExternalName":
         yield from _cluster_ip_problems(spec)
@@ -80,7 +81,7 @@ def _external_name_problems(spec: Field) -> Iterator[Problem]:
             yield spec[name].forbidden("may not be set for ExternalName services")
     target = Field(spec["externalName"].text.removesuffix("."), spec["externalName"].path)
     if target.text:
-        yield from target.breaks(naming.dns_subdomain(target.text))
+        yield from target.breaks(names.dns_subdomain(target.text))
     else:
         yield target.required()
 
@@ -174,15 +175,6 @@ def _family_problems(spec: Field, addresses: list[Field]) -> Iterator[Problem]:
 # What else a Service asks for
 
 
-def _selector_problems(selector: Field) -> Iterator[Problem]:
-    """Each key and value, all of them at the path of the selector as Kubernetes has it."""
-    for key, value in selector.entries():
-        yield from Field(key, selector.path).breaks(naming.qualified_name(key))
-        if value.value is None:
-            yield value.problem("is null, expected a string")
-        yield from Field(value.value, selector.path).breaks(naming.label_value(value.text))
-
-
 def _affinity_problems(spec: Field) -> Iterator[Problem]:
     yield from spec["sessionAffinity"].one_of("None", "ClientIP")
     timeout = spec.at("sessionAffinityConfig", "clientIP", "timeoutSeconds")
@@ -206,7 +198,7 @@ def _load_balancer_problems(spec: Field) -> Iterator[Problem]:
     if name and other:
         yield name.forbidden(_ONLY_LOAD_BALANCER)
     elif name:
-        yield from name.breaks(naming.qualified_name(name.text))
+        yield from name.breaks(names.qualified_name(name.text))
 
 
 def _policy_problems(spec: Field) -> Iterator[Problem]:
@@ -240,6 +232,6 @@ def service_status_problems(root: Field) -> Iterator[Problem]:
 
 
 def _hostname_problems(hostname: Field) -> Iterator[Problem]:
-    yield from hostname.breaks(naming.dns_subdomain(hostname.text))
+    yield from hostname.breaks(names.dns_subdomain(hostname.text))
     if version_of(hostname.text):
         yield hostname.invalid("must be a DNS name, not an IP address")

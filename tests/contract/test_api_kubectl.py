@@ -156,6 +156,32 @@ def test_a_bad_manifest_is_told_field_by_field(kubectl: Kubectl) -> None:
     assert kubectl("get", "deploy", "-o", "name") == ""
 
 
+def test_names_and_labels_are_refused_in_kubernetes_words(kubectl: Kubectl) -> None:
+    bad = pod("Web")
+    bad["metadata"]["labels"] = {"/app": "-"}
+    name = (
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+        "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+        r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+    )
+    value = (
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
+        "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
+        "validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+    )
+    refused = kubectl.run("create", "-f", "-", given=yaml.safe_dump(bad))
+    assert refused.stderr.strip().splitlines() == [
+        'The Pod "Web" is invalid: ',
+        f'* metadata.name: Invalid value: "Web": {name}',
+        '* metadata.labels: Invalid value: "/app": prefix part must be non-empty',
+        f'* metadata.labels: Invalid value: "-": {value}',
+    ]
+    _, status = kubectl.server.request("POST", "/api/v1/namespaces/default/pods", bad)
+    assert [(cause["field"], cause["reason"]) for cause in status["details"]["causes"]] == [
+        (field, "FieldValueInvalid") for field in ("metadata.name", "metadata.labels", "metadata.labels")
+    ]
+
+
 def test_versions_and_resources(kubectl: Kubectl) -> None:
     assert "Server Version" in kubectl("version")
     assert "podwire.dev/v1alpha1" in kubectl("api-versions").split()

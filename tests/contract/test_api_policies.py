@@ -108,6 +108,15 @@ def test_the_status_names_each_field(kubectl: Kubectl) -> None:
     ]
 
 
+def test_null_in_a_list_is_an_empty_peer_or_port(kubectl: Kubectl) -> None:
+    path = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
+    code, status = kubectl.server.request("POST", path, policy("x", podSelector={}, ingress=[{"from": [None]}]))
+    said = "spec.ingress[0].from[0]: Required value: must specify a peer"
+    assert (code, status["message"]) == (422, f'NetworkPolicy.networking.k8s.io "x" is invalid: {said}')
+    made = kubectl.server.ok("POST", path, policy("x", podSelector={}, egress=[{"ports": [None, {"port": 53}]}]))
+    assert made["spec"]["egress"] == [{"ports": [{"protocol": "TCP"}, {"port": 53, "protocol": "TCP"}]}]
+
+
 # Namespaces
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from k8sshim.admin_policies import admin_network_policy, baseline_admin_network_policy, cluster_network_policy
 from k8sshim.objects import Raw
-from k8sshim.policies import Policy, network_policy
+from k8sshim.policies import Policy, PolicyPort, network_policy
 from k8sshim.validation import problems
 
 pytestmark = pytest.mark.unit
@@ -53,6 +53,17 @@ def test_a_network_policy_at_the_edge_is_accepted(spec: Raw) -> None:
     raw = made("NetworkPolicy", spec)
     assert problems(raw) == []
     assert isinstance(network_policy(raw), Policy)
+
+
+@pytest.mark.parametrize(("direction", "peers"), [("ingress", "from"), ("egress", "to")])
+def test_a_null_peer_is_none_and_a_null_port_is_all_of_tcp(direction: str, peers: str) -> None:
+    raw = made("NetworkPolicy", {direction: [{peers: [{"podSelector": {}}, None], "ports": [None]}]})
+    said = f"NetworkPolicy shop/default: spec.{direction}[0].{peers}[1]: Required value: must specify a peer"
+    assert [str(problem) for problem in problems(raw)] == [said]
+    raw["spec"][direction][0].pop(peers)
+    assert problems(raw) == []
+    [rule] = network_policy(raw).rules(direction.capitalize()) or ()
+    assert rule.ports == (PolicyPort("TCP"),)
 
 
 def admin(**spec: Any) -> Raw:
@@ -103,7 +114,9 @@ def test_an_administrators_policy_at_the_edge_is_accepted(kind: str, spec: Raw) 
         ("AdminNetworkPolicy", admin(ingress=[None]), "is null"),
         ("AdminNetworkPolicy", admin(priority=1.0), "is a number, expected an integer"),
         ("AdminNetworkPolicy", admin(priority=True), "is a boolean, expected an integer"),
-        ("AdminNetworkPolicy", admin(subject={"namespaces": {"matchLabels": {"a": "-"}}}), "is no label value"),
+        ("AdminNetworkPolicy", admin(subject={"namespaces": {"matchLabels": {"a": "-"}}}), "a valid label must be"),
+        ("NetworkPolicy", {"ingress": [None]}, "spec.ingress[0]: is null, expected a value"),
+        ("AdminNetworkPolicy", admin(ingress=[{"action": "Deny", "from": [None]}]), "from[0]: is null"),
         (
             "AdminNetworkPolicy",
             admin(egress=[{"action": "Deny", "to": [{"networks": [f"10.0.{n}.0/24" for n in range(26)]}]}]),

@@ -1,6 +1,7 @@
 """When a bridge may take in what lets more through: once no other lets through what shall not get through any more.
 
-Of a kind of change, `since` tells since when a bridge has some that it has not taken in: what closes, or what passes.
+Of a kind of change, `since` tells since when a bridge has some that it has not taken in: what closes, what passes, or
+what opens, for which those wait whose first packets need it.
 
 A bridge lets it through until it has taken the change in, and for a moment longer: its datapath remembers what it did
 with packets of the kind, and looks whether that still holds some milliseconds later. A bridge that is not there, or has
@@ -25,8 +26,10 @@ Span = tuple[float, float]  # two moments
 class Gate:
     """Asked by each node bridge before it opens. One thread asks."""
 
-    def __init__(self, clock: Callable[[], float], since: Callable[[SwitchSync], float | None]) -> None:
-        self._clock, self._since = clock, since
+    def __init__(
+        self, clock: Callable[[], float], since: Callable[[SwitchSync], float | None], settle_s: float = SETTLE_S
+    ) -> None:
+        self._clock, self._since, self._settle_s = clock, since, settle_s
         self._away_since: dict[int, float] = {}
         self._closing: dict[int, Span] = {}  # since when something is to be closed, and when that was seen
         self._settling: dict[int, list[Span]] = {}  # since when that was which is closed, and when it was
@@ -44,7 +47,7 @@ class Gate:
 
     def _settled(self, dpid: int, since: float | None, now: float) -> list[Span]:
         """What a bridge has closed a moment ago."""
-        settling = [(began, at) for began, at in self._settling.get(dpid, ()) if now - at < SETTLE_S]
+        settling = [(began, at) for began, at in self._settling.get(dpid, ()) if now - at < self._settle_s]
         before = self._closing.get(dpid)
         closed = before is not None and (since is None or since > before[0])
         return [*settling, (before[0], now)] if before and closed else settling
@@ -59,6 +62,6 @@ class Gate:
             since
             for other, all_of_it in self._settling.items()
             for since, at in all_of_it
-            if other != dpid and now - at < SETTLE_S
+            if other != dpid and now - at < self._settle_s
         ]
         return min([*closing, *settling], default=ALWAYS)

@@ -9,8 +9,9 @@ Isolation is an exception, since a pod that is not isolated is allowed everythin
 with its isolation, and goes together with it, so that what stays allowed is not held up. Unless the administrator has a
 baseline: that is asked only about pods that are not isolated.
 
-A way to a pod opens nothing by itself, but it comes when the pod's own packets may: whoever is delivered to before
-would ask for its neighbours in vain, and asks again only after a second.
+What a new pod sends comes in when what rules allow it is open elsewhere, too: its first packet would be denied there.
+And the way to a pod comes when its own packets may: whoever is delivered to before would ask for its neighbours in
+vain. In both cases Linux tries again only after a second.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from .tables import (
 
 OPENING = frozenset({Feature.POLICY_ALLOW, Feature.CLASSIFIER})  # rules that allow; ports that packets come in by
 CLOSING = frozenset({Feature.POLICY_DENY, Feature.ISOLATION})
+ENTERING = frozenset({Feature.CLASSIFIER, Feature.ROUTING})
 EITHER = frozenset({Feature.POLICY_PASS})  # opens or closes, as what it passes on to has it
 
 _SIDES = {EGRESS_DEFAULT.number: EGRESS_POLICY.number, INGRESS_DEFAULT.number: INGRESS_POLICY.number}
@@ -59,6 +61,16 @@ def passes(flow: FlowId) -> bool:
 def passes_anything(change: Change) -> bool:
     """Whether a change may as well take away from what gets through as add to it."""
     return any(map(passes, change.flows))
+
+
+def enters(flow: FlowId) -> bool:
+    """Of what is held back: whether it lets somebody in, and allows nothing by itself."""
+    return feature_of(flow[1]) in ENTERING
+
+
+def opens_anything(change: Change) -> bool:
+    """Whether a change allows anything that was not allowed before."""
+    return any(opens(number, comes=flow is not None) and not enters(number) for number, flow in change.flows.items())
 
 
 def closes_anything(change: Change) -> bool:

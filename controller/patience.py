@@ -13,11 +13,13 @@ class Patience:
     """How long what opens is held back: until all has closed, everywhere, that was to close when it came.
 
     It waits for `calm_s` before, unless its object closes something, too: objects that change together come one after
-    the other. What passes waits for what closes alone. `baseline` is as in `without_openings`.
+    the other. What passes waits for what closes alone, what lets somebody in for what opens, too. `baseline` is as in
+    `without_openings`.
     """
 
     closed_until: Callable[[], float] = lambda: ALWAYS  # what was to close before that moment has closed elsewhere
     passed_until: Callable[[], float] = lambda: ALWAYS  # the same of what passes
+    opened_until: Callable[[], float] = lambda: ALWAYS  # the same of what opens
     baseline: Callable[[], bool] = lambda: True
     calm_s: float = 0.0
 

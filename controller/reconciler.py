@@ -63,6 +63,7 @@ class Reconciler:
         self._clock, self._waking = clock, False
         self._closed = Gate(clock, attrgetter("closing_since"))
         self._passed = Gate(clock, attrgetter("passing_since"))
+        self._opened = Gate(clock, attrgetter("opening_since"), settle_s=0.0)
         self._denied: deque[tuple[int, Message]] = deque(maxlen=MOST_UNTOLD)
         self._telling = False  # it is a task already to tell of these
         self._switches: dict[int, tuple[Datapath, SwitchSync]] = {}
@@ -100,7 +101,7 @@ class Reconciler:
             self._framework.spawn(self._wake)
 
     def _look(self, connected: Mapping[int, SwitchSync]) -> None:
-        for gate in (self._closed, self._passed):
+        for gate in (self._closed, self._passed, self._opened):
             gate.look(self._desired.node_bridges(), connected)
 
     def _wake(self) -> None:
@@ -244,6 +245,7 @@ class Reconciler:
             patience=Patience(
                 closed_until=partial(self._closed.open_until, dpid),
                 passed_until=partial(self._passed.open_until, dpid),
+                opened_until=partial(self._opened.open_until, dpid),
                 baseline=lambda: self._desired.policies.baseline,
                 calm_s=CALM_S,
             ),

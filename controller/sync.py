@@ -25,8 +25,10 @@ from .marks import DENIALS_METER, DENIALS_PER_S, zone_of
 from .opening import (
     closes_anything,
     closing_objects,
+    enters,
     object_of,
     opens,
+    opens_anything,
     passes,
     passes_anything,
     without_openings,
@@ -98,7 +100,7 @@ class SwitchSync:
         self._memory = memory or FadesByItself()
         self._outbox = Change()
         self._opened: dict[FlowId, float] = {}  # what is held back, and up to when all has to be closed for it
-        self._closing, self._passing = Pending(), Pending()
+        self._closing, self._passing, self._opening = Pending(), Pending(), Pending()
         self._sent: dict[int, Item] = {}
         self._xid = FIRST_XID
         self._failed = False  # something of the bundle under way was refused
@@ -113,7 +115,7 @@ class SwitchSync:
         """Ask what the switch holds; the difference follows when it has answered."""
         self.state, self._failed, self._parts, self.settled = State.READING, False, 2, False
         self._flows, self._groups, self._outbox = set(), {}, Change()
-        self._closing, self._passing, self._opened = Pending(), Pending(), {}
+        self._nothing_pends()
         self._connection.send(with_xid(self._encoder.add_meter(DENIALS_METER, DENIALS_PER_S), METER_XID))
         for message in (self._encoder.ask_flows(), self._encoder.ask_groups()):
             self._connection.send(with_xid(message, self._next_xid()))
@@ -151,12 +153,23 @@ class SwitchSync:
         """The same of what passes, which may be more than shall get through, or less."""
         return LONG_AGO if self.state in (State.WAITING, State.READING) else self._passing.since
 
+    @property
+    def opening_since(self) -> float | None:
+        """The same of what opens: less gets through than may."""
+        return LONG_AGO if self.state in (State.WAITING, State.READING) else self._opening.since
+
+    def _nothing_pends(self) -> None:
+        self._closing, self._passing, self._opening = Pending(), Pending(), Pending()
+        self._opened = {}
+
     def _note(self, change: Change, moment: float) -> None:
-        """Since when there is something to close, or to pass."""
+        """Since when there is something to close, to pass, or to open."""
         if closes_anything(change):
             self._closing.come(moment)
         if passes_anything(change):
             self._passing.come(moment)
+        if opens_anything(change):
+            self._opening.come(moment)
 
     @property
     def withholds(self) -> bool:
@@ -174,7 +187,8 @@ class SwitchSync:
         if self.state is not State.IDLE:
             return
         if not self._outbox:  # what came has gone again
-            self._closing, self._passing, self._opened, self.settled = Pending(), Pending(), {}, True
+            self._nothing_pends()
+            self.settled = True
             return
         gathered = self._outbox
         rest, opening = without_openings(gathered, baseline=self._patience.baseline())
@@ -183,6 +197,7 @@ class SwitchSync:
         change = Change(flows, gathered.groups, gathered.stale)
         self._closing.send(all_of_it=True)
         self._passing.send(all_of_it=not passes_anything(self._outbox))
+        self._opening.send(all_of_it=not opens_anything(self._outbox))
         messages, items = self._messages(change)
         if messages:
             self._send_bundle(messages, items)
@@ -206,9 +221,12 @@ class SwitchSync:
         opened = {number: self._opened.get(number, now if opens_with(number) else calm) for number in opening.flows}
         closed = self._patience.closed_until()
         passed = min(closed, self._patience.passed_until())
-        self._opened = {
-            number: at for number, at in opened.items() if at > now or at >= (closed if passes(number) else passed)
-        }
+        entered = min(passed, self._patience.opened_until())
+
+        def until(number: FlowId) -> float:
+            return closed if passes(number) else entered if enters(number) else passed
+
+        self._opened = {number: at for number, at in opened.items() if at > now or at >= until(number)}
         return Change({number: opening.flows[number] for number in self._opened}, gone=opening.gone)
 
     def _send_bundle(self, messages: list[bytes], items: list[Item]) -> None:
@@ -256,7 +274,7 @@ class SwitchSync:
         self._memory.forget_soon()
 
     def _taken_in(self) -> None:
-        self._closing.sent = self._passing.sent = None
+        self._closing.sent = self._passing.sent = self._opening.sent = None
 
     def refused(self, xid: int, reason: str) -> None:
         """The switch answered a message with an error."""

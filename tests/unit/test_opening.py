@@ -310,6 +310,30 @@ def test_what_passes_waits_for_what_closes_and_what_opens_for_both() -> None:
     assert bundled(wire) == 1 and not sync.withholds
 
 
+def test_who_is_let_in_waits_for_what_opens_for_it_elsewhere() -> None:
+    closed, opened, clock, wire = [LONG_AGO], [LONG_AGO], Clock(), Wire()
+    patience = Patience(lambda: closed[0], opened_until=lambda: opened[0])
+    sync = SwitchSync(1, wire, ENCODER, lambda: WANTED, Counters(), patience=patience, clock=clock)
+    assert sync.opening_since == LONG_AGO
+    sync.read()
+    assert sync.opening_since == LONG_AGO
+    answer(sync, WANTED)
+    wire.take()
+    sync.change(Change({one.id: one for one in (ALLOW, PORT, ROUTE)}))
+    assert sync.opening_since == clock.now
+    sync.flush()
+    assert bundled(wire) == 0 and sync.opening_since == clock.now
+    closed[0] = ALWAYS
+    sync.flush()
+    assert bundled(wire) == 1 and sync.opening_since == clock.now  # it is under way
+    sync.committed()
+    sync.flush()
+    assert bundled(wire) == 0 and sync.opening_since is None and sync.withholds  # for who comes in nobody waits
+    opened[0] = ALWAYS
+    sync.flush()
+    assert bundled(wire) == 2 and not sync.withholds
+
+
 def test_what_opens_waits_for_what_closes_though_nothing_passes_any_more() -> None:
     closed, clock = [LONG_AGO], Clock()
     sync, wire = idle(closed, clock, passed_until=[ALWAYS])
@@ -352,6 +376,16 @@ def test_a_bridge_waits_for_others_that_close_and_a_moment_longer() -> None:
     gate.look([1, 2], both)  # type: ignore[arg-type]
     assert gate.open_until(1) == 99.0
     clock.now += SETTLE_S * 0.2
+    assert gate.open_until(1) == ALWAYS
+
+
+def test_what_opens_is_open_at_once() -> None:
+    clock, other = Clock(), Bridge(99.0)
+    gate, both = Gate(clock, CLOSING, settle_s=0.0), {1: Bridge(), 2: other}
+    gate.look([1, 2], both)  # type: ignore[arg-type]
+    assert gate.open_until(1) == 99.0
+    other.closing_since = None
+    gate.look([1, 2], both)  # type: ignore[arg-type]
     assert gate.open_until(1) == ALWAYS
 
 

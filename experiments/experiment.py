@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import reduce
@@ -13,7 +13,7 @@ from experiments import availability, calibration, environment, kinds, scenario,
 from experiments.catalogue import Prepared
 from experiments.gathering import Gathered
 from experiments.planning import START_S, Expected, Measurer
-from experiments.results import Labels, Run
+from experiments.results import Failure, Labels, Run
 from experiments.trust import CALIBRATION
 from k8sshim.errors import BadInput, PodwireError
 from lab import lifecycle, needs, state
@@ -84,7 +84,7 @@ def run(prepared: Prepared, observer: Observer) -> Run:
                 raise
             gathered.failed(one.labels, str(error))
     if not gathered.measured.samples:
-        raise PodwireError(f"no reading worked; the last one: {gathered.measured.failures[-1].message}")
+        raise PodwireError(f"no reading worked: {_first_and_last(gathered.measured.failures)}")
     measured = gathered.measured
     return Run(
         id=token,
@@ -103,6 +103,12 @@ def run(prepared: Prepared, observer: Observer) -> Run:
             **gathered.within,
         },
     )
+
+
+def _first_and_last(failures: Sequence[Failure]) -> str:
+    """What failed: at first, and in the end where that was something else."""
+    first, last = failures[0].message, failures[-1].message
+    return first if first == last else f"{first}; and in the end: {last}"
 
 
 def missing(run: Run) -> list[Labels]:

@@ -17,6 +17,8 @@ def vm(
 
     It sees this machine's files. What it writes into the current folder stays; all else goes with the VM.
     """
+    from cli.endings import as_ctrl_c
     from lab.microvm import image, machine
 
+    as_ctrl_c()
     raise typer.Exit(machine.run(image.build(), command, timeout_s=timeout, memory_mib=memory, cores=cores))

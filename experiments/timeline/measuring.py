@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from experiments.timeline.seeing import BIN_S, STREAM_BIN_S
 from experiments.timeline.watching import Ends, Traffic, Watchers
 from experiments.traffic import check_programs
 from k8sshim.client import PODS, Client
-from k8sshim.errors import BadInput, PodwireError
+from k8sshim.errors import BadInput, PodwireError, some
 from k8sshim.objects import Pod, Raw
 from lab.faults.injecting import undone
 from lab.inventory import netns_of
@@ -117,30 +117,39 @@ class Bench:
 
     def settle(self) -> None:
         """Until every pod is ready, servers answer, and all new connections do. Raises ToolFailed."""
-        for what, asked in (("pods are not ready", self._ready), ("probes are not answered", self._answered)):
-            if not wait_until(asked, self._patience_s):
+        for wrong in (self._not_ready, self._unanswered):
+            found = [""]
+
+            def well(wrong: Callable[[], str] = wrong, found: list[str] = found) -> bool:
+                found[0] = wrong()
+                return not found[0]
+
+            if not wait_until(well, self._patience_s):
                 waited_s, self._patience_s = self._patience_s, AGAIN_S
-                raise ToolFailed(f"{what} after the faults before were undone, waited {waited_s:g} s")
+                raise ToolFailed(f"{waited_s:g} s after the faults before were undone: {found[0]}")
         self._patience_s = SETTLED_S
 
-    def _ready(self) -> bool:
+    def _not_ready(self) -> str:
+        """Which pods are not; "" for none."""
         try:
-            return all(Pod.parse(raw).ready for raw in self._client.list(PODS)[0])
-        except PodwireError:  # the API server may be what failed
-            return False
+            pods = [Pod.parse(raw) for raw in self._client.list(PODS)[0]]
+        except PodwireError as error:  # the API server may be what failed
+            return str(error)
+        waiting = [f"Pod {pod.key}" for pod in pods if not pod.ready]
+        return f"not ready: {some(waiting)}" if waiting else ""
 
-    def _answered(self) -> bool:
-        """Whether every server answers, and a few new connections all do."""
+    def _unanswered(self) -> str:
+        """Whether a server does not answer, or one of a few new connections is not; "" if all is well."""
         for address in self._servers.values():
             asked = tuple(one for one in (UDP, CONNECTIONS) if one in self._given.watch)
             watch = Watchers(self._sandbox, self._ends_at(address), asked, _OFFERED_MBIT)
             try:
                 seen = watch.start(_TRIED_S).end()
-            except ToolFailed:
-                return False
+            except ToolFailed as error:
+                return str(error)
             if any(one.received_s is None for one in seen.probes.get(CONNECTIONS, ())):
-                return False
-        return True
+                return "not every new connection is answered"
+        return ""
 
     def _ends(self, case: Case) -> Ends:
         return self._ends_at(self._servers[case.server or self._given.server])

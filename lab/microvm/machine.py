@@ -49,9 +49,11 @@ def qemu_argv(image: Image, command: Path, ports: Sequence[Port], *, memory_mib:
     """The emulator's command line.
 
     tcg is named outright, since a /dev/kvm that cannot run a stock kernel exists on some hosts; `-erms` because
-    emulated `rep movsb` is slow: without the flag the guest copies by words, and TCP is three times faster.
+    emulated `rep movsb` is slow: without the flag the guest copies by words, and TCP is three times faster. The
+    emulator ends with this process, also where that is killed.
     """
-    argv = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max,-erms"]
+    argv = ["setpriv", "--pdeathsig", "KILL", "--"]
+    argv += ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max,-erms"]
     argv += ["-smp", str(cores), "-m", str(memory_mib), "-M", "pc", "-nodefaults", "-display", "none"]
     argv += ["-serial", "stdio", "-no-reboot", "-kernel", str(image.kernel), "-initrd", str(image.initramfs)]
     argv += ["-append", f"console=ttyS0 panic=-1 quiet mitigations=off podwire.folder={image.folder}"]

@@ -38,9 +38,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) ->
 def print_titled(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table of texts; where the terminal is too narrow for it a paragraph a row."""
     screen = console()
-    words = [max(map(cell_len, " ".join(texts).split()), default=0) for texts in zip(columns, *rows, strict=True)]
-    texts = [max(map(cell_len, texts)) for texts in zip(columns, *rows, strict=True)]
-    if _across(words) > screen.width or _across(texts) > _FOLDED * screen.width:
+    texts = list(zip(columns, *rows, strict=True))  # of each column
+    words = [max(map(cell_len, " ".join(column).split()), default=0) for column in texts]
+    whole = [max(map(cell_len, column)) for column in texts]
+    if _across(words) > screen.width or _across(whole) > _FOLDED * screen.width:
         _print_paragraphs(screen, title, columns, rows)
         return
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")

@@ -99,8 +99,7 @@ class SwitchSync:
         self._patience, self._clock = patience, clock
         self._memory = memory or FadesByItself()
         self._outbox = Change()
-        self._opened: dict[FlowId, float] = {}  # what is held back, and up to when all has to be closed for it
-        self._closing, self._passing, self._opening = Pending(), Pending(), Pending()
+        self._nothing_pends()
         self._sent: dict[int, Item] = {}
         self._xid = FIRST_XID
         self._failed = False  # something of the bundle under way was refused
@@ -146,21 +145,24 @@ class SwitchSync:
     @property
     def closing_since(self) -> float | None:
         """Since when more gets through than shall, as far as is known; what has come to open since then has to wait."""
-        return LONG_AGO if self.state in (State.WAITING, State.READING) else self._closing.since
+        return self._since(self._closing)
 
     @property
     def passing_since(self) -> float | None:
         """The same of what passes, which may be more than shall get through, or less."""
-        return LONG_AGO if self.state in (State.WAITING, State.READING) else self._passing.since
+        return self._since(self._passing)
 
     @property
     def opening_since(self) -> float | None:
         """The same of what opens: less gets through than may."""
-        return LONG_AGO if self.state in (State.WAITING, State.READING) else self._opening.since
+        return self._since(self._opening)
+
+    def _since(self, pending: Pending) -> float | None:
+        return LONG_AGO if self.state in (State.WAITING, State.READING) else pending.since
 
     def _nothing_pends(self) -> None:
         self._closing, self._passing, self._opening = Pending(), Pending(), Pending()
-        self._opened = {}
+        self._opened: dict[FlowId, float] = {}  # what is held back, and up to when all has to be closed for it
 
     def _note(self, change: Change, moment: float) -> None:
         """Since when there is something to close, to pass, or to open."""

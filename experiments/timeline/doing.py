@@ -52,7 +52,7 @@ class Script:
 
         On a slow machine a step comes late. Then what follows is put off: a fault lasts as long as it was to last.
         """
-        due: list[tuple[float, int, Callable[[], float | None]]] = []
+        due: list[tuple[float, int, Callable[[], None]]] = []
         with ThreadPoolExecutor(len(case.steps)) as pool:
             for place, step in enumerate(case.steps):
                 due.append((step.at_s, place, partial(self._begin, step, place, pool)))
@@ -60,7 +60,8 @@ class Script:
                     due.append((step.ends_s, place, partial(self._end, place)))
             for at_s, _, act in sorted(due, key=lambda one: one[:2]):
                 due_s = self._sleep_until(at_s)
-                self._story.late_s += max(0.0, (act() or due_s) - due_s)
+                act()
+                self._story.late_s += max(0.0, self._story.events[-1][1] - due_s)
             self._story.ends_s = self._sleep_until(case.seconds)
             self._story.newcomers = {name: one.result() for name, one in self._waiting.items()}
         for name in self._waiting:
@@ -74,25 +75,19 @@ class Script:
         time.sleep(max(0.0, due_s - time.monotonic()))
         return due_s
 
-    def _begin(self, step: Step, place: int, pool: ThreadPoolExecutor) -> float:
-        """Returns when it happened."""
+    def _begin(self, step: Step, place: int, pool: ThreadPoolExecutor) -> None:
         if step.fault:
             self._standing[place] = done = inject(self._lab, step.fault)
             self._story.events.append((str(done.fault), done.began_s))
-            return done.began_s
+            return
         began_s = time.monotonic()
         self._story.events.append((step.name, began_s))
         self._client.create(PODS, self._stand_in(step.newcomer))
         self._waiting[step.newcomer] = pool.submit(self._answers_after, step.newcomer, began_s)
-        return began_s
 
-    def _end(self, place: int) -> float | None:
-        """Returns when it happened, if anything did."""
-        done = self._standing[place].undo()
-        if not done:
-            return None
-        self._story.events.append((str(done.fault), done.began_s))
-        return done.began_s
+    def _end(self, place: int) -> None:
+        if done := self._standing[place].undo():
+            self._story.events.append((str(done.fault), done.began_s))
 
     def _key(self, name: str) -> Key:
         return Key(self._given.client.namespace, name)

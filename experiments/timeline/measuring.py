@@ -118,16 +118,20 @@ class Bench:
     def settle(self) -> None:
         """Until every pod is ready, servers answer, and all new connections do. Raises ToolFailed."""
         for wrong in (self._not_ready, self._unanswered):
-            found = [""]
-
-            def well(wrong: Callable[[], str] = wrong, found: list[str] = found) -> bool:
-                found[0] = wrong()
-                return not found[0]
-
-            if not wait_until(well, self._patience_s):
-                waited_s, self._patience_s = self._patience_s, AGAIN_S
-                raise ToolFailed(f"{waited_s:g} s after the faults before were undone: {found[0]}")
+            self._wait_while(wrong)
         self._patience_s = SETTLED_S
+
+    def _wait_while(self, wrong: Callable[[], str]) -> None:
+        found = ""
+
+        def well() -> bool:
+            nonlocal found
+            found = wrong()
+            return not found
+
+        if not wait_until(well, self._patience_s):
+            waited_s, self._patience_s = self._patience_s, AGAIN_S
+            raise ToolFailed(f"{waited_s:g} s after the faults before were undone: {found}")
 
     def _not_ready(self) -> str:
         """Which pods are not; "" for none."""

@@ -156,14 +156,18 @@ CALM_S = 0.02
 
 
 def idle(
-    open_until: list[float], clock: Clock, calm_s: float = 0.0, passed_until: Sequence[float] = (ALWAYS,)
+    open_until: list[float],
+    clock: Clock,
+    calm_s: float = 0.0,
+    passed_until: Sequence[float] = (ALWAYS,),
+    opened_until: Sequence[float] = (ALWAYS,),
 ) -> tuple[SwitchSync, Wire]:
     wire = Wire()
-    patience = Patience(lambda: open_until[0], lambda: passed_until[0], calm_s=calm_s)
+    patience = Patience(lambda: open_until[0], lambda: passed_until[0], lambda: opened_until[0], calm_s=calm_s)
     sync = SwitchSync(1, wire, ENCODER, lambda: WANTED, Counters(), patience=patience, clock=clock)
-    assert sync.closing_since == LONG_AGO
+    assert sync.closing_since == sync.opening_since == LONG_AGO
     sync.read()
-    assert sync.closing_since == LONG_AGO
+    assert sync.closing_since == sync.opening_since == LONG_AGO
     answer(sync, WANTED)
     wire.take()
     assert sync.closing_since is None and not sync.withholds
@@ -311,14 +315,8 @@ def test_what_passes_waits_for_what_closes_and_what_opens_for_both() -> None:
 
 
 def test_who_is_let_in_waits_for_what_opens_for_it_elsewhere() -> None:
-    closed, opened, clock, wire = [LONG_AGO], [LONG_AGO], Clock(), Wire()
-    patience = Patience(lambda: closed[0], opened_until=lambda: opened[0])
-    sync = SwitchSync(1, wire, ENCODER, lambda: WANTED, Counters(), patience=patience, clock=clock)
-    assert sync.opening_since == LONG_AGO
-    sync.read()
-    assert sync.opening_since == LONG_AGO
-    answer(sync, WANTED)
-    wire.take()
+    closed, opened, clock = [LONG_AGO], [LONG_AGO], Clock()
+    sync, wire = idle(closed, clock, opened_until=opened)
     sync.change(Change({one.id: one for one in (ALLOW, PORT, ROUTE)}))
     assert sync.opening_since == clock.now
     sync.flush()

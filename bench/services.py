@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from bench.labs import Bench, bench
 from bench.outcome import AT_LEAST, Figure, Outcome
 from experiments.calls import Asked, Call, ask
-from experiments.inside import Sandbox
-from experiments.scaling.places import start_ready
+from experiments.inside import Sandbox, start_ready
 from experiments.statistics import estimate
 from k8sshim.client import PODS, SERVICES, Client
 from k8sshim.errors import PodwireError

@@ -13,8 +13,8 @@ from cli.arguments import LabName
 from cli.endings import ENDINGS, as_ctrl_c
 
 if TYPE_CHECKING:
+    from lab.faults.injecting import Injector
     from lab.faults.kinds import Fault
-    from lab.state import Lab
 
 _YEAR_S = 365 * 86400.0
 
@@ -58,23 +58,22 @@ def fault(
         return
     lab = state.find(name)
     asked = kinds.parse(kind, targets or (), percent=percent, delay_ms=delay_ms)
-    if seconds is None:
-        injecting.inject(lab, asked)
-    else:
-        _for_a_while(lab, kinds.lasting(asked), seconds)
+    with injecting.Injector(lab) as injector:
+        if seconds is None:
+            injector.inject(asked)
+        else:
+            _for_a_while(injector, kinds.lasting(asked), seconds)
 
 
-def _for_a_while(lab: Lab, asked: Fault, seconds: float) -> None:
+def _for_a_while(injector: Injector, asked: Fault, seconds: float) -> None:
     """Do it, and undo it after so long, or when somebody ends this command; neither is stopped half way."""
-    from lab.faults import injecting
-
     as_ctrl_c()
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
-    done = injecting.inject(lab, asked)
+    done = injector.inject(asked)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
         print(f"{done.fault} for {seconds:g} s; Ctrl-C undoes it at once", file=sys.stderr)
         time.sleep(seconds)
     finally:
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
-        done.undo()
+        injector.undo(done)

@@ -1,8 +1,9 @@
 """Waits until addresses are answered: a new connection every few milliseconds, whatever became of those before.
 
-`python -m experiments.awaiting NETNS TIMEOUT_S NAME ADDRESS:PORT...` says "ready" on stdout and begins; a NAME that is
-not empty must be who answers. In the end it writes the time of the last first answer, or "timeout"; the clock is the
-machine's monotonic one, which whoever started it has too.
+`python -m experiments.awaiting NETNS TIMEOUT_S NAME [ADDRESS:PORT...]` says "ready" on stdout and begins; without
+addresses it reads them first, on one line of stdin. A NAME that is not empty must be who answers. In the end it writes
+the time of the last first answer, or "timeout"; the clock is the machine's monotonic one, which whoever started it has
+too.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     """Wait for what the arguments name."""
     netns, timeout_s, name, *places = arguments
     print("ready", flush=True)
+    places = places or sys.stdin.readline().split()
     split = [(address, int(port)) for address, _, port in (place.partition(":") for place in places)]
     when = first_answer(netns, float(timeout_s), name, split)
     print("timeout" if when is None else f"{when:.6f}", flush=True)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from k8sshim.errors import PodwireError
 from lab.sandbox import enter_argv
 
 _GRACE_S = 5.0  # for what entered the sandbox to tell of a timeout
+_END_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,27 @@ class Sandbox:
         """Kill every process in a network namespace of the experiment's own."""
         if pids := self.run(["ip", "netns", "pids", netns]).stdout.split():
             self.run(["kill", "-KILL", *pids])
+
+
+def start_ready(
+    sandbox: Sandbox, module: Sequence[str], netns: str | None, undo: ExitStack, *, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
+    """Start one of our own programs in a sandbox, and return when it says that it is ready."""
+    argv = enter_argv(sandbox.pid, [sys.executable, "-m", *module], netns=netns)
+    process = subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, text=True)
+    undo.callback(end, process)
+    assert process.stdout
+    if process.stdout.readline().strip() != "ready":
+        raise PodwireError(f"{module[0]} does not start")
+    return process
+
+
+def end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    """End what was started in a sandbox: what runs there ends with what entered it."""
+    process.kill()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_END_S)
+    for stream in (process.stdin, process.stdout):
+        if stream:
+            with suppress(OSError):  # what was not read any more
+                stream.close()

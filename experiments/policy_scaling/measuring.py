@@ -12,7 +12,7 @@ from functools import partial
 from experiments import environment
 from experiments.calls import Call, ask
 from experiments.catalogue import Prepared
-from experiments.inside import Sandbox
+from experiments.inside import Sandbox, start_ready
 from experiments.parse import ToolFailed
 from experiments.passing import CLOSED, OPEN, QUIET_S
 from experiments.planning import Measurer
@@ -25,7 +25,7 @@ from experiments.policy_scaling.systems import Site, System, Watcher, watching
 from experiments.recording import Measured, Recorder, Taken, recording
 from experiments.results import labels
 from experiments.scaling.lab_side import LabSide
-from experiments.scaling.places import Place, start_ready
+from experiments.scaling.places import Place
 from experiments.scaling.readings import Noted, Stream
 from experiments.scaling.services import TARGET_PORT, Endpoint
 from experiments.scaling.sweeps import Sweep

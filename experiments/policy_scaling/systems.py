@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from threading import Timer
 from typing import Protocol
 
+from experiments.inside import start_ready
 from experiments.parse import ToolFailed
 from experiments.passing import QUIET_S
 from experiments.policy_scaling.policies import PlannedPolicy
-from experiments.scaling.places import Place, start_ready
+from experiments.scaling.places import Place
 from experiments.scaling.services import TARGET_PORT
 
 LIFETIME_S, UNTIL_S = 900.0, 60.0  # of a watch, and of waiting for one change

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from experiments.calls import Asked, Call, ask
-from experiments.inside import Sandbox
+from experiments.inside import Sandbox, end, start_ready
 from experiments.parse import ToolFailed
 from experiments.scaling.services import STREAM_PORT, TARGET_PORT, Endpoint
-from k8sshim.errors import PodwireError
-from lab.sandbox import enter_argv
 
 ANSWER_S, AT_ONCE, AWAIT_S = 3.0, 32, 90.0
-_END_S = 5.0
 Address = tuple[str, int]  # with its port
 
 
@@ -69,27 +65,3 @@ class Waiter:
         if not told or told == "timeout":
             raise ToolFailed(f"no answer within {AWAIT_S:g} s")
         return float(told) - begin
-
-
-def start_ready(
-    sandbox: Sandbox, module: Sequence[str], netns: str | None, undo: ExitStack, *, stdin: int = subprocess.DEVNULL
-) -> subprocess.Popen[str]:
-    """Start one of our own programs in a sandbox, and return when it says that it is ready."""
-    argv = enter_argv(sandbox.pid, [sys.executable, "-m", *module], netns=netns)
-    process = subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, text=True)
-    undo.callback(end, process)
-    assert process.stdout
-    if process.stdout.readline().strip() != "ready":
-        raise PodwireError(f"{module[0]} does not start")
-    return process
-
-
-def end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
-    """End what was started in a sandbox: what runs there ends with what entered it."""
-    process.kill()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_END_S)
-    for stream in (process.stdin, process.stdout):
-        if stream:
-            with suppress(OSError):  # what was not read any more
-                stream.close()

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from experiments import awaiting
-from experiments.inside import Sandbox
+from experiments.inside import Sandbox, start_ready
 from experiments.timeline.parameters import Case, Step, Timeline
 from k8sshim.client import PODS, Client
 from k8sshim.errors import PodwireError
 from k8sshim.objects import Key, Pod, Raw
-from lab.faults.injecting import Injected, inject
+from lab.faults.injecting import Injected, Injector
 from lab.state import Lab
 from lab.waiting import wait_until
 
@@ -34,24 +34,40 @@ class Story:
     newcomers: dict[str, float | None] = field(default_factory=dict)  # seconds until each answered; None: never
 
 
+class Waiter:
+    """Waits for a new pod's first answer; begun before there is the pod, since a program needs a moment to begin."""
+
+    def __init__(self, sandbox: Sandbox, netns: str, undo: ExitStack) -> None:
+        """From the client's network namespace, until the stack is undone."""
+        asks = [awaiting.__name__, netns, f"{NEWCOMER_S:g}", ""]
+        self._process = start_ready(sandbox, asks, None, undo, stdin=subprocess.PIPE)
+
+    def answered(self, address: str, port: int) -> float | None:
+        """When the pod at this address answered, by the machine's monotonic clock; None where it does not in time."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{address}:{port}\n")
+        self._process.stdin.flush()
+        told = self._process.stdout.readline().strip()
+        return None if told in ("", "timeout") else float(told)
+
+
 class Script:
     """The steps of one repetition."""
 
-    def __init__(self, lab: Lab, given: Timeline, places: tuple[str, str], began_s: float) -> None:
-        """`places`: the client's network namespace, and the node that new pods come to."""
-        netns, node = places
-        self._lab, self._given = lab, given
-        self._client, self._sandbox = Client(lab.kubeconfig), Sandbox(lab.pid)
-        self._story = Story(began_s)
+    def __init__(self, lab: Lab, given: Timeline, node: str, injector: Injector, waiters: Mapping[str, Waiter]) -> None:
+        """`node`: where new pods come to; `waiters` wait for their answers, by name."""
+        self._given, self._node, self._injector, self._waiters = given, node, injector, waiters
+        self._client = Client(lab.kubeconfig)
         self._standing: dict[int, Injected] = {}
         self._waiting: dict[str, Future[float | None]] = {}
-        self._netns, self._node = netns, node
 
-    def play(self, case: Case) -> Story:
+    def play(self, case: Case, began_s: float) -> Story:
         """Every step in its time, to the case's end. Raises BadInput, PodwireError.
 
         On a slow machine a step comes late. Then what follows is put off: a fault lasts as long as it was to last.
         """
+        self._story = Story(began_s)
         due: list[tuple[float, int, Callable[[], None]]] = []
         with ThreadPoolExecutor(len(case.steps)) as pool:
             for place, step in enumerate(case.steps):
@@ -77,7 +93,7 @@ class Script:
 
     def _begin(self, step: Step, place: int, pool: ThreadPoolExecutor) -> None:
         if step.fault:
-            self._standing[place] = done = inject(self._lab, step.fault)
+            self._standing[place] = done = self._injector.inject(step.fault)
             self._story.events.append((str(done.fault), done.began_s))
             return
         began_s = time.monotonic()
@@ -86,7 +102,7 @@ class Script:
         self._waiting[step.newcomer] = pool.submit(self._answers_after, step.newcomer, began_s)
 
     def _end(self, place: int) -> None:
-        if done := self._standing[place].undo():
+        if done := self._injector.undo(self._standing[place]):
             self._story.events.append((str(done.fault), done.began_s))
 
     def _key(self, name: str) -> Key:
@@ -113,7 +129,5 @@ class Script:
 
         if not wait_until(has_address, NEWCOMER_S):
             return None
-        argv = [sys.executable, "-m", awaiting.__name__, self._netns, str(NEWCOMER_S), ""]
-        told = self._sandbox.must([*argv, f"{addresses[0]}:{self._given.port}"], timeout_s=NEWCOMER_S + 5)
-        last = told.split()[-1]
-        return None if last == "timeout" else float(last) - began_s
+        answered_s = self._waiters[name].answered(addresses[0], self._given.port)
+        return None if answered_s is None else answered_s - began_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from experiments.recording import Measured, Taken, recording
 from experiments.results import Labels, Sample, labels
 from experiments.throughput import CROSS_NODE, POD_TO_POD
 from experiments.timeline import parameters, planning, seeing, served
-from experiments.timeline.doing import Script, Story
+from experiments.timeline.doing import Script, Story, Waiter
 from experiments.timeline.parameters import BEFORE, CONNECTIONS, TCP, UDP, Case, Timeline
 from experiments.timeline.seeing import BIN_S, STREAM_BIN_S
 from experiments.timeline.watching import Ends, Traffic, Watchers
@@ -24,7 +25,7 @@ from experiments.traffic import check_programs
 from k8sshim.client import PODS, Client
 from k8sshim.errors import BadInput, PodwireError, some
 from k8sshim.objects import Pod, Raw
-from lab.faults.injecting import undone
+from lab.faults.injecting import Injector
 from lab.inventory import netns_of
 from lab.state import Lab
 from lab.waiting import wait_until
@@ -33,7 +34,8 @@ from topo.plan import plan as plan_of
 
 __all__ = ["check_programs", "expected", "measure"]
 LEAD_S = 0.8  # for tools to be under way before a case's time begins
-LATE_S, MORE = 0.3, 1.5  # for steps to come late; where they came later, so many times as late is allowed from then on
+LATE_S = 0.3  # for steps to come late
+MORE = 1.5  # where either took longer, so many times as long is allowed from then on
 SETTLED_S = 60.0  # for the lab to be itself again after a case
 AGAIN_S = 10.0  # where that was in vain the last time
 _TRIED_S, _SERVES_S = 0.2, 1.0
@@ -44,11 +46,11 @@ expected = planning.expected
 def measure(lab: Lab, prepared: Prepared, measurer: Measurer) -> tuple[Measured, Raw]:
     """What the readings gave, and what they were taken in. Raises BadInput, PodwireError."""
     given, plan = parameters.of(prepared.scenario.parameters), plan_of(prepared.cluster)
-    bench = Bench(lab, given)
-    measurer.doing("servers are waited for", planning.SERVERS_S)
-    bench.check_served(Problems(prepared.path, f"Scenario {prepared.scenario.name}"))
     planned = shuffled(given.cases, prepared.scenario.pace.repetitions, prepared.scenario.seed)
-    with recording() as recorder:
+    with Injector(lab) as injector, recording() as recorder:
+        bench = Bench(lab, given, injector)
+        measurer.doing("servers are waited for", planning.SERVERS_S)
+        bench.check_served(Problems(prepared.path, f"Scenario {prepared.scenario.name}"))
         for number, (repetition, case) in enumerate(planned, 1):
             measurer.doing(f"{number}/{len(planned)}: {case.name}", case.seconds + planning.BESIDE_S)
             recorder.take("outage", repetition, of_case(case), partial(bench.take, case, repetition))
@@ -63,14 +65,14 @@ def of_case(case: Case) -> Labels:
 class Bench:
     """Does cases in one lab."""
 
-    def __init__(self, lab: Lab, given: Timeline) -> None:
+    def __init__(self, lab: Lab, given: Timeline, injector: Injector) -> None:
         self.timelines: dict[str, list[dict[str, Any]]] = {}
-        self._lab, self._given = lab, given
-        self._patience_s, self._late_s = SETTLED_S, LATE_S
+        self._lab, self._given, self._injector = lab, given, injector
+        self._patience_s, self._lead_s, self._late_s = SETTLED_S, LEAD_S, LATE_S
         self._client, self._sandbox = Client(lab.kubeconfig), Sandbox(lab.pid)
         self._sender = ends.pod(self._client, given.client)
         self.client_netns = netns_of(self._sender)
-        self._places = (self.client_netns, str(ends.pod(self._client, given.server).node))
+        self._node = str(ends.pod(self._client, given.server).node)
         servers = (given.server, *(case.server for case in given.cases if case.server))
         self._servers = {key: ends.pod(self._client, key).ip for key in servers}
 
@@ -103,17 +105,27 @@ class Bench:
 
     def _take(self, case: Case, repetition: int) -> Taken:
         watchers = Watchers(self._sandbox, self._ends(case), self._given.watch, self._given.tcp_mbit_per_s)
-        with undone(self._lab):
-            running = watchers.start(LEAD_S + case.seconds + self._late_s)
-            script = Script(self._lab, self._given, self._places, time.monotonic() + LEAD_S)
+        with ExitStack() as undo, self._injector.undone():
+            names = [step.newcomer for step in case.steps if step.newcomer]
+            waiters = {name: Waiter(self._sandbox, self.client_netns, undo) for name in names}
+            script = Script(self._lab, self._given, self._node, self._injector, waiters)
+            running = watchers.start(self._lead_s + case.seconds + self._late_s)
             try:
-                story = script.play(case)
+                story = script.play(case, time.monotonic() + self._lead_s)
             finally:
                 seen = running.end()
-        self._late_s = max(self._late_s, MORE * story.late_s)
+        self._learn(story, seen)
+        seeing.check_from_the_beginning(seen.first_s, story.began_s)
         seeing.check_to_the_end(seen.last_s, story.ends_s, story.late_s)
         self._keep(case, story, seen)
         return Taken(("experiments.timeline", case.name), tuple(self._samples(case, story, seen, repetition)))
+
+    def _learn(self, story: Story, seen: Traffic) -> None:
+        """How long tools and steps take to begin on this machine."""
+        began_late_s = max(seen.first_s.values(), default=story.began_s) - story.began_s
+        if began_late_s > 0:
+            self._lead_s = MORE * (self._lead_s + began_late_s)
+        self._late_s = max(self._late_s, MORE * story.late_s)
 
     def settle(self) -> None:
         """Until every pod is ready, servers answer, and all new connections do. Raises ToolFailed."""

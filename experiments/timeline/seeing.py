@@ -13,7 +13,7 @@ from itertools import pairwise
 from experiments.parse import ToolFailed
 
 BIN_S, STREAM_BIN_S = 0.01, 0.1
-_UNSEEN_S = 0.2  # at a case's end, at most
+_UNSEEN_S = 0.2  # at a case's beginning, and at its end, at most
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,13 @@ def check_to_the_end(last_s: Mapping[str, float], ends_s: float, late_s: float) 
             raise ToolFailed(
                 f"{watch}: the last {ends_s - last:.1f} s were not watched, as steps came {late_s:.1f} s late"
             )
+
+
+def check_from_the_beginning(first_s: Mapping[str, float], began_s: float) -> None:
+    """Raises ToolFailed where a watcher began when the case had begun long ago."""
+    for watch, first in first_s.items():
+        if first > began_s + _UNSEEN_S:
+            raise ToolFailed(f"{watch}: the first {first - began_s:.1f} s were not watched: what watches began late")
 
 
 def of(found: Sequence[Probe], span: Span) -> Seen:

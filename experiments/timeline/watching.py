@@ -39,6 +39,14 @@ class Traffic:
     broken: bool  # the stream's connection did not live to its end
 
     @property
+    def first_s(self) -> dict[str, float]:
+        """When each watcher looked for the first time."""
+        times = {name: min(one.sent_s for one in found) for name, found in self.probes.items() if found}
+        if self.stream:
+            times[TCP] = min(one.begins_s for one in self.stream)
+        return times
+
+    @property
     def last_s(self) -> dict[str, float]:
         """When each watcher looked for the last time; a stream that broke is none."""
         times = {name: max((one.sent_s for one in found), default=0.0) for name, found in self.probes.items()}

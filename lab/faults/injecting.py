@@ -1,7 +1,8 @@
 """Faults done to a lab that runs, and undone: what the command line and scenarios call.
 
-    injected = inject(lab, parse("link-down", ["leaf1:spine1"]))
-    injected.undo()
+    with Injector(lab) as injector:
+        injected = injector.inject(parse("link-down", ["leaf1:spine1"]))
+        injector.undo(injected)
 
 Which faults stand is noted in the lab's folder, so that whoever comes later can undo them.
 """
@@ -10,8 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,12 +22,12 @@ import yaml
 from k8sshim.client import PODS, Client
 from k8sshim.errors import PodwireError
 from k8sshim.objects import Key
-from lab import sandbox
 from lab.state import Lab
 from topo import plan, spec
 from topo.plan import Plan
 
-from .effects import Effect, changes, effects, to_raw
+from .effects import changes, effects, to_raw
+from .hands import Hands
 from .kinds import HEAL, Fault
 from .targets import look_up
 
@@ -39,58 +38,69 @@ _STANDING = "faults.json"
 class Injected:
     """What was done, and when: seconds of `time.monotonic`, which the lab and its pods share with the caller."""
 
-    lab: Lab
     fault: Fault  # its targets canonical
     began_s: float
     done_s: float
 
-    def undo(self) -> Injected | None:
+
+class Injector:
+    """Does faults to one lab, each at once: what acts in the sandbox has begun when this has."""
+
+    def __init__(self, lab: Lab) -> None:
+        """Raises PodwireError, BadInput where the lab is none."""
+        self._lab, self._plan = lab, plan_of(lab)
+        self._hands = Hands(lab.pid)
+
+    def __enter__(self) -> Injector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hands.end()
+
+    def inject(self, fault: Fault) -> Injected:
+        """Do a fault, or an opposite. Raises BadInput where a target does not exist, PodwireError where it fails."""
+        known = look_up(self._lab, self._plan, fault)
+        if known.kind == "pod-kill":
+            return _kill_pods(self._lab, known)
+        kills = known.targets if known.kind == "component-kill" else ()
+        with _noted(self._lab) as noted:
+            before = noted.faults
+            after = tuple(standing_after(before, known))
+            noted.faults = after
+            try:
+                times = self._act(before, after, kills)
+            except PodwireError:
+                noted.faults = before
+                with suppress(PodwireError):  # what is half done is undone
+                    self._act(after, before)
+                raise
+        return Injected(known, times["began_s"], times["done_s"])
+
+    def undo(self, done: Injected) -> Injected | None:
         """Do the opposite; None where there is none. Raises PodwireError."""
-        opposite = self.fault.opposite
-        return inject(self.lab, replace(opposite, targets=self.fault.targets)) if opposite else None
+        opposite = done.fault.opposite
+        return self.inject(replace(opposite, targets=done.fault.targets)) if opposite else None
 
-
-def inject(lab: Lab, fault: Fault) -> Injected:
-    """Do a fault, or an opposite. Raises BadInput where a target does not exist, PodwireError where it fails."""
-    planned = plan_of(lab)
-    known = look_up(lab, planned, fault)
-    if known.kind == "pod-kill":
-        return _kill_pods(lab, known)
-    kills = known.targets if known.kind == "component-kill" else ()
-    with _noted(lab) as noted:
-        before = noted.faults
-        after = tuple(standing_after(before, known))
-        noted.faults = after
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """At the end of the block the lab has the faults that it had before, whatever happens in it."""
+        before = standing(self._lab)
         try:
-            times = _act(lab, *changes(effects(planned, before), effects(planned, after)), kills)
-        except PodwireError:
-            noted.faults = before
-            with suppress(PodwireError):  # what is half done is undone
-                _act(lab, *changes(effects(planned, after), effects(planned, before)))
-            raise
-    return Injected(lab, known, times["began_s"], times["done_s"])
+            yield
+        finally:
+            for fault in reversed([one for one in standing(self._lab) if one not in before]):
+                if fault.opposite:
+                    self.inject(fault.opposite)
 
-
-def heal(lab: Lab) -> Injected:
-    """Undo every fault of the lab. Raises PodwireError."""
-    return inject(lab, Fault(HEAL, ()))
+    def _act(self, before: Iterable[Fault], after: Iterable[Fault], kills: Iterable[str] = ()) -> dict[str, float]:
+        lifted, applied = changes(effects(self._plan, before), effects(self._plan, after))
+        orders = {"lift": list(map(to_raw, lifted)), "apply": list(map(to_raw, applied)), "kill": list(kills)}
+        return self._hands.act(orders)
 
 
 def standing(lab: Lab) -> tuple[Fault, ...]:
     """The faults that the lab has now, each with one target, groups of a partition together."""
     return _read(lab.folder / _STANDING)
-
-
-@contextmanager
-def undone(lab: Lab) -> Iterator[None]:
-    """At the end of the block the lab has the faults that it had before, whatever happens in it."""
-    before = standing(lab)
-    try:
-        yield
-    finally:
-        for fault in reversed([one for one in standing(lab) if one not in before]):
-            if fault.opposite:
-                inject(lab, fault.opposite)
 
 
 def plan_of(lab: Lab) -> Plan:
@@ -139,22 +149,6 @@ def _read(file: Path) -> tuple[Fault, ...]:
     return ()
 
 
-def _act(lab: Lab, lifted: Iterable[Effect], applied: Iterable[Effect], kills: Iterable[str] = ()) -> dict[str, float]:
-    orders = {"lift": list(map(to_raw, lifted)), "apply": list(map(to_raw, applied)), "kill": list(kills)}
-    done = subprocess.run(
-        sandbox.enter_argv(lab.pid, [sys.executable, "-m", "lab.faults.inside"]),
-        input=json.dumps(orders),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise PodwireError(f"the fault cannot be done: {said[-1]}")
-    times: dict[str, float] = json.loads(done.stdout)
-    return times
-
-
 def _kill_pods(lab: Lab, fault: Fault) -> Injected:
     """Their objects go at once, and the agent ends their processes; whoever owns them makes others."""
     client = Client(lab.kubeconfig)
@@ -162,4 +156,4 @@ def _kill_pods(lab: Lab, fault: Fault) -> Injected:
     for name in fault.targets:
         namespace, _, pod = name.partition("/")
         client.delete(PODS, Key(namespace, pod), grace_period_s=0)
-    return Injected(lab, fault, began_s, time.monotonic())
+    return Injected(fault, began_s, time.monotonic())

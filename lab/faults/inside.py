@@ -1,6 +1,7 @@
-"""Acts in the lab's sandbox: reads on stdin which effects to lift and to apply, as JSON, and prints when it did.
+"""Acts in the lab's sandbox: reads on stdin which effects to lift and to apply, and prints when it did; JSON, by lines.
 
     {"lift": [...], "apply": [...], "kill": ["openflow"]}  ->  {"began_s": ..., "done_s": ...}   (time.monotonic)
+                                                           or  {"failed": "what could not be done, and why"}
 
 An effect that is there already, or gone already, is no error.
 """
@@ -35,9 +36,13 @@ _WITHOUT_NETEM = "this kernel has no netem, which loses and delays packets; podw
 Effect = dict[str, Any]
 
 
-def main() -> int:
-    """Exit code 1 with a line on stderr where something could not be done."""
-    orders = json.load(sys.stdin)
+def main() -> None:
+    """Obey, line by line, until there is no other."""
+    for line in sys.stdin:
+        print(json.dumps(_obey(json.loads(line))), flush=True)
+
+
+def _obey(orders: dict[str, Any]) -> dict[str, Any]:
     began_s = time.monotonic()
     try:
         act(orders["lift"], applies=False)
@@ -45,10 +50,8 @@ def main() -> int:
         for component in orders["kill"]:
             kill(component)
     except (PodwireError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps({"began_s": began_s, "done_s": time.monotonic()}))
-    return 0
+        return {"failed": str(error)}
+    return {"began_s": began_s, "done_s": time.monotonic()}
 
 
 def act(effects: Iterable[Effect], *, applies: bool) -> None:
@@ -202,4 +205,4 @@ def _feed(argv: list[str], text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

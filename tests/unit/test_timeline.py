@@ -19,8 +19,7 @@ from experiments.timeline.seeing import Interval, Probe, Span
 from experiments.timeline.watching import Traffic
 from k8sshim.errors import BadInput
 from k8sshim.objects import Key, Service
-from lab.faults import injecting
-from lab.faults.injecting import Injected
+from lab.faults.injecting import Injected, Injector
 from lab.faults.kinds import Fault
 from lab.state import Lab
 from topo.fields import Fields, Problems
@@ -212,6 +211,13 @@ def test_what_was_not_watched_to_its_end_is_no_reading() -> None:
     seeing.check_to_the_end(broken.last_s, 5.0, 0.0)
 
 
+def test_what_was_not_watched_from_its_beginning_is_no_reading() -> None:
+    seen = Traffic({"udp": each_ms(1, 2), "connections": each_ms(4, 5)}, [Interval(0.9, 5.0, 1)], broken=False)
+    seeing.check_from_the_beginning(seen.first_s, 4.0)
+    with pytest.raises(ToolFailed, match=r"^connections: the first 3.0 s were not watched: what watches began late$"):
+        seeing.check_from_the_beginning(seen.first_s, 1.0)
+
+
 class Clock:
     """Time that passes as somebody sleeps or something takes long."""
 
@@ -231,16 +237,17 @@ def test_what_follows_a_step_that_comes_late_is_put_off(
 ) -> None:
     clock, lab = Clock(), Lab("x", Path("x"), 1, "", (), "")
 
-    def inject(_: Lab, fault: Fault) -> Injected:
-        clock.now += takes_s
-        return Injected(lab, fault, clock.now, clock.now)
+    class Slow(Injector):
+        def __init__(self) -> None: ...
 
-    for module in (doing, injecting):
-        monkeypatch.setattr(module, "inject", inject)
+        def inject(self, fault: Fault) -> Injected:
+            clock.now += takes_s
+            return Injected(fault, clock.now, clock.now)
+
     monkeypatch.setattr(doing, "time", clock)
     monkeypatch.setattr(doing, "Client", lambda _: None)
     given = parse(one={"steps": [{"at": 1, "fault": "link-down", "targets": ["a:b"], "for": 2}], "seconds": 5})[0]
-    story = doing.Script(lab, given, ("netns", "node"), clock.now).play(given.cases[0])
+    story = doing.Script(lab, given, "node", Slow(), {}).play(given.cases[0], clock.now)
     assert story.late_s == late_s
     assert story.events == [("link-down a:b", 101 + takes_s), ("link-up a:b", 103 + 2 * takes_s)]
     assert story.ends_s == 105 + late_s == clock.now

@@ -21,6 +21,7 @@ GROUP = "podwire.dev"
 POD_NETWORK_ANNOTATION = f"{GROUP}/pod-network"  # a PodNetwork as JSON, set with the binding
 BALANCING_ANNOTATION = f"{GROUP}/load-balancing"  # of a Service: one of BALANCING
 WEIGHT_ANNOTATION = f"{GROUP}/weight"  # of a pod: its share of a Service that balances by weight, 1 to 100
+NODE_NOT_READY = "NodeNotReady"  # why a pod is not ready: nothing is heard of its node
 BALANCING = ("hash", "source", "weighted", "round-robin", "consistent")
 ZONE_LABEL = "topology.kubernetes.io/zone"
 MAX_WEIGHT = 100

@@ -15,7 +15,7 @@ from k8sshim.controllers.loop import Surroundings
 from k8sshim.controllers.pods import format_time
 from k8sshim.controllers.world import Change, World
 from k8sshim.controllers.writes import NOTHING, Delete, Patch, Plan, UpdateStatus, Write
-from k8sshim.objects import Key, Raw
+from k8sshim.objects import NODE_NOT_READY, Key, Raw
 
 LEASE_NAMESPACE = "kube-node-lease"
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -122,7 +122,7 @@ def _with_ready(node: Raw, status: str, reason: str, message: str, now: datetime
 
 def _not_ready(pod: Raw, now: datetime) -> UpdateStatus:
     status = pod.get("status") or {}
-    changed = {"type": "Ready", "status": "False", "reason": "NodeNotReady", "lastTransitionTime": format_time(now)}
+    changed = {"type": "Ready", "status": "False", "reason": NODE_NOT_READY, "lastTransitionTime": format_time(now)}
     conditions = [changed if one.get("type") == "Ready" else one for one in status.get("conditions") or ()]
     return UpdateStatus(PODS, {**pod, "status": {**status, "conditions": conditions}})
 

@@ -9,7 +9,7 @@ import pytest
 from agent_world import AgentWorld, play, until
 
 from k8sshim.client import Added
-from k8sshim.objects import Key
+from k8sshim.objects import NODE_NOT_READY, Key, Raw
 from topo.ports import OwnPorts
 
 pytestmark = pytest.mark.contract
@@ -234,5 +234,28 @@ def test_a_pod_that_someone_else_failed_is_left_as_it_is(tmp_path: Path) -> None
         assert again.api.writes == [("delete", "evicted")]
         assert again.containers.names() == []
         again.close()
+
+    play(tmp_path, scene)
+
+
+def test_a_pod_that_is_said_to_be_dead_with_its_node_is_ready_again_once_the_node_is_known_to_live(
+    tmp_path: Path,
+) -> None:
+    """Whoever says so may have missed a renewal that the agent knows nothing of missing."""
+
+    def ready(status: Raw) -> Raw:
+        return next((one for one in status.get("conditions") or () if one["type"] == "Ready"), {})
+
+    async def scene(world: AgentWorld) -> None:
+        world.pod("doubted")
+        await until(lambda: ready(world.status("doubted")).get("status") == "True")
+        ready(world.status("doubted")).update(status="False", reason=NODE_NOT_READY)
+        world.change("doubted")
+        world.agent.said_to_live()
+        await until(lambda: ready(world.status("doubted"))["status"] == "True")
+        written = len(world.api.writes)
+        world.agent.said_to_live()
+        await asyncio.sleep(0.05)
+        assert len(world.api.writes) == written
 
     play(tmp_path, scene)

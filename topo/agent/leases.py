@@ -32,12 +32,11 @@ class Leases:
         executor: Executor,
         *,
         dead: Callable[[], Collection[str]],
-        missed: Callable[[str], None],
+        renewed: Callable[[str], None],
     ) -> None:
-        """`missed` is called with a node's name once its lease has run out and was renewed all the same."""
+        """`renewed` is called with a node's name whenever its lease was: whoever took it for dead knows better now."""
         self._api, self._lease, self._executor = api, lease, executor
-        self._dead, self._missed = dead, missed
-        self._runs_out: dict[str, float] = {}
+        self._dead, self._renewed = dead, renewed
 
     async def run(self, nodes: Sequence[str]) -> None:
         """Renew for ever; many nodes' first leases come one after another."""
@@ -52,10 +51,7 @@ class Leases:
         except PodwireError as error:
             log.warning("lease of node %s: %s", node, error)
             return
-        now = time.monotonic()
-        if now > self._runs_out.get(node, now):
-            self._missed(node)
-        self._runs_out[node] = now + self._lease.duration_s
+        self._renewed(node)
 
     async def _keep(self, node: str, first_s: float) -> None:
         due = time.monotonic() + first_s

@@ -152,7 +152,7 @@ async def serve(options: argparse.Namespace) -> None:
         the_plan.spec.node_lease,
         ThreadPoolExecutor(LEASE_WRITERS, "lease"),
         dead=lambda: power.dead,
-        missed=lambda name: agents[name].report_again(),
+        renewed=lambda name: agents[name].said_to_live(),
     )
     dispatcher = Dispatcher(agents, power)
 

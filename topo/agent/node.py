@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from k8sshim.errors import BadInput, PodwireError
-from k8sshim.objects import Raw
+from k8sshim.objects import NODE_NOT_READY, Raw
 from topo.agent import hostports
 from topo.agent.catalogue import Catalogue
 from topo.agent.entry import NamespaceEntry
@@ -65,6 +65,7 @@ class NodeAgent:
         self._steered: frozenset[OwnPorts] = frozenset()
         self._steering = asyncio.Lock()
         self._keepers: dict[str, PodKeeper] = {}
+        self._doubted: set[str] = set()  # uids of pods that are not ready, as who takes the node for dead says
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def steer(self) -> None:
@@ -89,6 +90,8 @@ class NodeAgent:
             keeper = self._begin(raw)
         else:
             keeper.api_status = raw.get("status") or {}
+            if _says_dead(keeper.api_status):
+                self._doubted.add(keeper.spec.uid)
             self._extend(keeper, raw)
             keeper.renew(images_of(raw))
         if keeper is not None and metadata.get("deletionTimestamp"):
@@ -118,10 +121,11 @@ class NodeAgent:
         logs = pod_folder(self._services.run, keeper.spec.key.namespace, keeper.spec.key.name, uid)
         return Found(keeper.spec, kept, logs, partial(keeper.beside, kept))
 
-    def report_again(self) -> None:
-        """The node was taken for dead: its pods may be said to be not ready."""
-        for keeper in self._keepers.values():
-            self._services.reporter.again(keeper)
+    def said_to_live(self) -> None:
+        """Nobody takes the node for dead any more. Whoever did has said of its pods that they are not ready."""
+        for uid in self._doubted & self._keepers.keys():
+            self._services.reporter.again(self._keepers[uid])
+        self._doubted.clear()
 
     async def die(self) -> None:
         """Leave all pods as if the node had no power: nobody is told, and nothing of them is left to run."""
@@ -201,3 +205,8 @@ class NodeAgent:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception():
             log.error("node %s", self.node.name, exc_info=task.exception())
+
+
+def _says_dead(status: Raw) -> bool:
+    """Whether somebody who takes its node for dead says of a pod that it is not ready."""
+    return any(one.get("reason") == NODE_NOT_READY for one in status.get("conditions") or ())

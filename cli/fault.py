@@ -58,11 +58,12 @@ def fault(
         return
     lab = state.find(name)
     asked = kinds.parse(kind, targets or (), percent=percent, delay_ms=delay_ms)
+    asked = asked if seconds is None else kinds.lasting(asked)
     with injecting.Injector(lab) as injector:
         if seconds is None:
             injector.inject(asked)
         else:
-            _for_a_while(injector, kinds.lasting(asked), seconds)
+            _for_a_while(injector, asked, seconds)
 
 
 def _for_a_while(injector: Injector, asked: Fault, seconds: float) -> None:

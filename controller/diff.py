@@ -43,6 +43,11 @@ class Change:
         self.groups.update(later.groups)
         self.stale.update(later.stale)
 
+    def without(self, part: Change) -> Change:
+        """What of its flows is not in a part of it."""
+        flows = {number: flow for number, flow in self.flows.items() if number not in part.flows}
+        return Change(flows, gone=self.gone)
+
 
 @dataclass(frozen=True)
 class Rules:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 
-from .actions import Action, Actions, Value, actions_text, value_text
+from .actions import Action, Actions, Conjunction, Value, actions_text, value_text
 from .marks import Feature, cookie, digest
 from .tables import Table
 
@@ -65,6 +65,20 @@ class Flow:
     @property
     def id(self) -> FlowId:
         return (self.table.number, self.cookie)
+
+    @property
+    def bare(self) -> Flow:
+        """It without what it does: the same of all that take its place."""
+        return replace(self, actions=())
+
+    def with_clauses(self, clauses: Iterable[Conjunction]) -> Flow:
+        """It as an alternative of these, and nothing else."""
+        return replace(self, actions=tuple(sorted(clauses, key=astuple)))
+
+    @property
+    def clauses(self) -> frozenset[Conjunction]:
+        """Those of conjunctive matches that it is one alternative of."""
+        return frozenset(one for one in self.actions if isinstance(one, Conjunction))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ Isolation is an exception, since a pod that is not isolated is allowed everythin
 with its isolation, and goes together with it, so that what stays allowed is not held up. Unless the administrator has a
 baseline: that is asked only about pods that are not isolated.
 
+Rules of one policy share flows. Such a flow becomes another by way of what both have in common: without what closes at
+once, with what opens when it may. So what a rule allows before and after is allowed meanwhile.
+
 What a new pod sends comes in when what rules allow it is open elsewhere, too: its first packet would be denied there.
 And the way to a pod comes when its own packets may: whoever is delivered to before would ask for its neighbours in
 vain. In both cases Linux tries again only after a second.
@@ -17,6 +20,7 @@ vain. In both cases Linux tries again only after a second.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Protocol
 
 from .actions import Conjunction
 from .diff import Change
@@ -40,6 +44,12 @@ EITHER = frozenset({Feature.POLICY_PASS})  # opens or closes, as what it passes 
 _SIDES = {EGRESS_DEFAULT.number: EGRESS_POLICY.number, INGRESS_DEFAULT.number: INGRESS_POLICY.number}
 _BASELINE = frozenset({EGRESS_BASELINE.number, INGRESS_BASELINE.number})
 _ALLOWING = frozenset(_SIDES.values())
+
+
+class Does(Protocol):
+    """Whether a flow does something as it comes, or goes."""
+
+    def __call__(self, flow: FlowId, *, comes: bool) -> bool: ...
 
 
 def opens(flow: FlowId, *, comes: bool) -> bool:
@@ -70,17 +80,50 @@ def enters(flow: FlowId) -> bool:
 
 def opens_anything(change: Change) -> bool:
     """Whether a change allows anything that was not allowed before."""
-    return any(opens(number, comes=flow is not None) and not enters(number) for number, flow in change.flows.items())
+    return any(_doing(change, _allows))
 
 
 def closes_anything(change: Change) -> bool:
     """Whether a change takes anything away from what gets through."""
-    return any(closes(number, comes=flow is not None) for number, flow in change.flows.items())
+    return any(_doing(change, closes))
 
 
 def closing_objects(change: Change) -> set[int]:
     """The objects that take something away from what gets through: a rule that becomes another one."""
-    return {object_of(number) for number, flow in change.flows.items() if closes(number, comes=flow is not None)}
+    return {object_of(number) for number in _doing(change, closes)}
+
+
+def _allows(flow: FlowId, *, comes: bool) -> bool:
+    return opens(flow, comes=comes) and not enters(flow)
+
+
+def _doing(change: Change, does: Does) -> Iterator[FlowId]:
+    """The flows that do something as they come or go, or as others that share them come or go."""
+    alone, replaced = _apart(change)
+    yield from (number for number, flow in alone.items() if does(number, comes=flow is not None))
+    for before, after in replaced:
+        if before.clauses - after.clauses and does(before.id, comes=False):
+            yield before.id
+        if after.clauses - before.clauses and does(after.id, comes=True):
+            yield after.id
+
+
+def replacements(change: Change) -> dict[FlowId, FlowId]:
+    """Flows that others take the place of, by which: of rules that share them."""
+    return {before.id: after.id for before, after in _apart(change)[1]}
+
+
+def _apart(change: Change) -> tuple[dict[FlowId, Flow | None], list[tuple[Flow, Flow]]]:
+    """The flows of a change that come or go, and those that become others."""
+    gone = {
+        flow.bare: flow
+        for number, flow in change.gone.items()
+        if flow.clauses and number in change.flows and change.flows[number] is None
+    }
+    come = [flow for flow in change.flows.values() if gone and flow and flow.clauses]
+    replaced = [(gone[flow.bare], flow) for flow in come if flow.bare in gone]
+    both = {flow.id for pair in replaced for flow in pair}
+    return {number: flow for number, flow in change.flows.items() if number not in both}, replaced
 
 
 def object_of(flow: FlowId) -> int:
@@ -96,15 +139,52 @@ def without_openings(change: Change, *, baseline: bool = True) -> tuple[Change, 
     baseline = baseline or any(table in _BASELINE for table, _ in change.flows)
     come = [flow for flow in change.flows.values() if flow]
     gone = [change.gone[number] for number, flow in change.flows.items() if flow is None and number in change.gone]
-    free, kept = (set(), set()) if baseline else (set(_of_isolated(come)), set(_of_isolated(gone)))
+    coming, going = (_Isolated([] if baseline else flows) for flows in (come, gone))
     delivered = set(_delivered(come))
-    opening = {
-        number: flow
-        for number, flow in change.flows.items()
-        if number in kept or number in delivered or (number not in free and opens(number, comes=flow is not None))
-    }
-    rest = {number: flow for number, flow in change.flows.items() if number not in opening}
-    return Change(rest, change.groups, change.stale), Change(opening, gone=change.gone)
+    rest, opening = Change({}, change.groups, change.stale), Change()
+    alone, replaced = _apart(change)
+    shared: list[tuple[Flow | None, Flow | None]] = [*replaced]
+    for number, flow in alone.items():
+        was = None if flow else change.gone.get(number)
+        one = flow or was
+        if one and one.clauses:
+            shared.append((was, flow))
+            continue
+        kept, free = going.has_verdict(was), flow is not None and _is_verdict(flow)
+        held = kept or number in delivered or (not free and opens(number, comes=flow is not None))
+        (opening if held else rest).put(number, flow, was)
+    for before, after in shared:
+        at_once = _at_once(before, after, coming, going)
+        _become(before, at_once, rest)
+        _become(at_once, after, opening)
+    return rest, opening
+
+
+def _become(before: Flow | None, after: Flow | None, change: Change) -> None:
+    """A flow that others share becomes another, as part of a change."""
+    if before == after:
+        return
+    if before:
+        change.put(before.id, None, before)
+    if after:
+        change.put(after.id, after)
+
+
+def _at_once(before: Flow | None, after: Flow | None, coming: _Isolated, going: _Isolated) -> Flow | None:
+    """What a flow shall be for as long as what opens is held back; None: not there."""
+    old, new = (one.clauses if one else frozenset() for one in (before, after))
+    clauses = old & new
+    if after:
+        opening = opens(after.id, comes=True)
+        clauses |= {clause for clause in new - old if not opening or coming.has(after, clause)}
+    if before:
+        opening = opens(before.id, comes=False)
+        clauses |= {clause for clause in old - new if opening or going.has(before, clause)}
+    for one in (before, after):
+        if one and one.clauses == clauses:
+            return one
+    one = after or before
+    return one.with_clauses(clauses) if one and clauses else None
 
 
 def _delivered(flows: Collection[Flow]) -> Iterator[FlowId]:
@@ -115,19 +195,33 @@ def _delivered(flows: Collection[Flow]) -> Iterator[FlowId]:
             yield flow.id
 
 
-def _of_isolated(flows: Collection[Flow]) -> Iterator[FlowId]:
-    """Rules' flows that mean nothing without the isolation that comes, or goes, with them."""
-    isolated = {(_SIDES[flow.table.number], _pod(flow)) for flow in flows if flow.table.number in _SIDES}
-    allowing = [flow for flow in flows if flow.table.number in _ALLOWING]
-    whole = {fields["conj_id"] for flow in allowing if "conj_id" in (fields := dict(flow.match))}
-    for flow in allowing:
-        clause = next((one for one in flow.actions if isinstance(one, Conjunction)), None)
-        if clause is not None and clause.clause == POD:
-            meaningless = (flow.table.number, _pod(flow)) in isolated
-        else:
-            meaningless = clause is None or clause.id in whole
-        if meaningless:
-            yield flow.id
+class _Isolated:
+    """The isolation that comes, or goes, with some flows, and which of them mean nothing without it."""
+
+    def __init__(self, flows: Collection[Flow]) -> None:
+        self._pods = {(_SIDES[flow.table.number], _pod(flow)) for flow in flows if flow.table.number in _SIDES}
+        self._rules = {dict(flow.match)["conj_id"] for flow in flows if _is_verdict(flow)}
+
+    def has_verdict(self, flow: Flow | None) -> bool:
+        """Of a flow: it is one of these, to which no way leads but by its clauses."""
+        return flow is not None and _is_verdict(flow) and dict(flow.match)["conj_id"] in self._rules
+
+    def has(self, flow: Flow, clause: Conjunction) -> bool:
+        """Of a rule's clause: the pod is isolated, or let go, with it; or the rule comes, or goes, as a whole."""
+        if flow.table.number not in _ALLOWING:
+            return False
+        if clause.clause == POD:
+            return (flow.table.number, _pod(flow)) in self._pods
+        return clause.id in self._rules
+
+
+def _is_verdict(flow: Flow) -> bool:
+    """What becomes of what meets all clauses of a NetworkPolicy's rule.
+
+    It means nothing without those, and comes before any of them: a rule without its verdict would be one in the way of
+    others that share its priority.
+    """
+    return flow.table.number in _ALLOWING and "conj_id" in dict(flow.match)
 
 
 def _pod(flow: Flow) -> object:

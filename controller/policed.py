@@ -9,6 +9,7 @@ from k8sshim.objects import Key, Node, Pod
 from k8sshim.policies import Namespace, Policy
 
 from . import features
+from .actions import Conjunction
 from .addresses import is_ipv4
 from .diff import Change
 from .flows import Flow, FlowId
@@ -17,6 +18,7 @@ from .policy.entries import PolicyEntry, subject_of
 from .policy.members import Member
 
 BridgeOf = Callable[[str], int | None]  # the datapath id of a node's bridge
+Place = tuple[int, Flow]  # a bridge's datapath id, and the bare flow that rules share there
 
 
 class PolicyFlows:
@@ -25,6 +27,7 @@ class PolicyFlows:
     def __init__(self, number_of: Callable[[str], int]) -> None:
         self.policies = Policies(number_of)
         self._flows: dict[int, dict[FlowId, Flow]] = defaultdict(dict)
+        self._clauses: dict[Place, frozenset[Conjunction]] = {}
 
     def of(self, dpid: int) -> Mapping[FlowId, Flow]:
         """All that one node bridge shall hold."""
@@ -49,15 +52,37 @@ class PolicyFlows:
 
     def _changes(self, delta: Delta) -> dict[int, Change]:
         changes: dict[int, Change] = defaultdict(Change)
-        for entry in delta.gone:
-            for flow in _flows(entry):
-                changes[entry.dpid].put(flow.id, None, flow)
-                self._flows[entry.dpid].pop(flow.id, None)
-        for entry in delta.come:
-            for flow in _flows(entry):
-                changes[entry.dpid].put(flow.id, flow)
-                self._flows[entry.dpid][flow.id] = flow
-        return dict(changes)
+        touched: dict[Place, set[Conjunction]] = {}
+        for entries, comes in ((delta.gone, False), (delta.come, True)):
+            for entry in entries:
+                for flow in _flows(entry):
+                    if flow.clauses:
+                        place = (entry.dpid, flow.bare)
+                        clauses = touched.setdefault(place, set(self._clauses.get(place, ())))
+                        (clauses.update if comes else clauses.difference_update)(flow.clauses)
+                    else:
+                        self._put(entry.dpid, flow, changes[entry.dpid], comes=comes)
+        for place, clauses in touched.items():
+            self._share(place, frozenset(clauses), changes[place[0]])
+        return {dpid: change for dpid, change in changes.items() if change}
+
+    def _share(self, place: Place, clauses: frozenset[Conjunction], change: Change) -> None:
+        """One flow for all rules that have an alternative in common."""
+        dpid, bare = place
+        before = self._clauses.pop(place, frozenset())
+        if clauses:
+            self._clauses[place] = clauses
+        if before and before != clauses:
+            self._put(dpid, bare.with_clauses(before), change, comes=False)
+        if clauses and before != clauses:
+            self._put(dpid, bare.with_clauses(clauses), change, comes=True)
+
+    def _put(self, dpid: int, flow: Flow, change: Change, *, comes: bool) -> None:
+        change.put(flow.id, flow if comes else None, None if comes else flow)
+        if comes:
+            self._flows[dpid][flow.id] = flow
+        else:
+            self._flows[dpid].pop(flow.id, None)
 
 
 def _flows(entry: PolicyEntry) -> list[Flow]:

@@ -31,6 +31,7 @@ from .opening import (
     opens_anything,
     passes,
     passes_anything,
+    replacements,
     without_openings,
 )
 from .patience import IMPATIENT, LONG_AGO, Patience, Pending
@@ -192,11 +193,10 @@ class SwitchSync:
             self._nothing_pends()
             self.settled = True
             return
-        gathered = self._outbox
-        rest, opening = without_openings(gathered, baseline=self._patience.baseline())
+        rest, opening = without_openings(self._outbox, baseline=self._patience.baseline())
         self._outbox = self._held_back(opening, closing_objects(rest))
-        flows = {number: flow for number, flow in gathered.flows.items() if number not in self._outbox.flows}
-        change = Change(flows, gathered.groups, gathered.stale)
+        change = rest
+        change.add(opening.without(self._outbox))
         self._closing.send(all_of_it=True)
         self._passing.send(all_of_it=not passes_anything(self._outbox))
         self._opening.send(all_of_it=not opens_anything(self._outbox))
@@ -221,6 +221,8 @@ class SwitchSync:
             return object_of(number) in closing and opens(number, comes=opening.flows[number] is not None)
 
         opened = {number: self._opened.get(number, now if opens_with(number) else calm) for number in opening.flows}
+        for old, new in replacements(opening).items():
+            opened[old] = opened[new]  # or nothing would be allowed meanwhile
         closed = self._patience.closed_until()
         passed = min(closed, self._patience.passed_until())
         entered = min(passed, self._patience.opened_until())

@@ -25,6 +25,7 @@ from .rules import SIDES, Clauses, Variant, clauses, entries_between, groups_of,
 log = logging.getLogger(__name__)
 Policed = Mapping[Side | None, frozenset[Place]]  # by the side they are isolated on; None: all that a policy speaks of
 NOBODY: frozenset[Place] = frozenset()
+MOST_SHARING = 4000  # rules a priority: a message of OpenFlow has room for 4,080 conjunctions of a flow
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Outcome:
 
     rules: Mapping[Variant, tuple[RulePlace, Clauses]] = field(default_factory=dict)
     policed: Policed = field(default_factory=dict)
+
+    @property
+    def sharing(self) -> set[str]:
+        """The names of what shares clauses."""
+        return {place.sharing for place, _ in self.rules.values()}
 
 
 @dataclass
@@ -94,8 +100,9 @@ class Policies:
         return sorted(self._groups[self._policies[unit].subject].members)
 
     def subjects(self) -> list[str]:
-        """The names of rules, which their flows' cookies are explained by."""
-        return [place.subject for one in self._outcomes.values() for place, _ in one.rules.values()]
+        """The names that flows' cookies are explained by: of rules, and of what shares their clauses."""
+        places = (place for one in self._outcomes.values() for place, _ in one.rules.values())
+        return list(dict.fromkeys(name for place in places for name in (place.subject, place.sharing)))
 
     @property
     def baseline(self) -> bool:
@@ -132,14 +139,18 @@ class Policies:
                 self._outcomes[unit] = after
             self._compare_rules(before, after, delta)
             self._compare_policed(before.policed, after.policed, delta)
+            for sharing in before.sharing - after.sharing:
+                self._free.give_back(sharing)
         return delta
 
     def _outcome(self, unit: Unit, policy: Policy) -> Outcome:
         found = clauses(policy, self._groups, self._nodes_with)
         rules: dict[Variant, tuple[RulePlace, Clauses]] = {}
+        before: Counter[str] = Counter()  # rules of the same direction
         for variant, one in found.items():
             try:
-                rules[variant] = (self._place(unit, policy, variant, found), one)
+                rules[variant] = (self._place(unit, policy, variant, found, before[variant[0]]), one)
+                before[variant[0]] += 1
             except PodwireError as error:  # the rest of this policy, and all others, shall be enforced nevertheless
                 log.error("%s %s[%d]: a part of it is left out: %s", policy, variant[0].lower(), variant[1], error)
         pods = self._groups[policy.subject].places
@@ -147,18 +158,23 @@ class Policies:
         sides = [SIDES[one] for one in DIRECTIONS if isolates and policy.rules(one) is not None]
         return Outcome(rules, dict.fromkeys((None, *sides), pods))
 
-    def _place(self, unit: Unit, policy: Policy, variant: Variant, found: Iterable[Variant]) -> RulePlace:
+    def _place(self, unit: Unit, policy: Policy, variant: Variant, found: Iterable[Variant], before: int) -> RulePlace:
+        """A rule's place, with so many of its policy and direction before it. Raises PodwireError where there is none.
+
+        Which of a NetworkPolicy's rules allows is all the same, so they share a priority. Of an administrator's, the
+        first that matches decides.
+        """
         direction, index, numbers = variant
-        subject = f"{policy} {direction.lower()}[{index}]"
-        name = _name(subject, numbers)
+        rules, subject = policy.rules(direction) or (), f"{policy} {direction.lower()}[{index}]"
         if policy.tier is Tier.NAMESPACE:
-            priority = self._free.of(name)
+            part = before // MOST_SHARING
+            sharing = f"{policy} {direction.lower()}{f' {part}' if part else ''}"
+            priority = self._free.of(sharing)
         else:
-            others = sorted(one[2] for one in found if one[:2] == variant[:2])
-            first = self._ordered[policy.tier, direction][unit]
-            priority = place_in(policy.rules(direction) or (), index, others.index(numbers), first)
-        action = (policy.rules(direction) or ())[index].action
-        return RulePlace(subject, policy.tier, SIDES[direction], action, self._number_of(name), priority)
+            sharing, others = subject, sorted(one[2] for one in found if one[:2] == variant[:2])
+            priority = place_in(rules, index, others.index(numbers), self._ordered[policy.tier, direction][unit])
+        number = self._number_of(f"rule {subject} {numbers}")
+        return RulePlace(subject, sharing, policy.tier, SIDES[direction], rules[index].action, number, priority)
 
     def _nodes_with(self, selector: Selector) -> frozenset[str]:
         nodes = self._nodes.values()
@@ -180,7 +196,6 @@ class Policies:
                 self._numbered[new[0].number] = new[0]
             if old and not new:
                 self._numbered.pop(old[0].number, None)
-                self._free.give_back(_name(old[0].subject, variant[2]))
 
     def _compare_policed(self, before: Policed, after: Policed, delta: Delta) -> None:
         for side in dict.fromkeys((*before, *after)):
@@ -194,11 +209,6 @@ class Policies:
                 if not self._policed[side, place]:
                     del self._policed[side, place]
                     delta.take(_entry(side, place), comes=False)
-
-
-def _name(subject: str, numbers: str) -> str:
-    """Of a rule, or of a variant of it: what its number and its priority are kept by."""
-    return f"rule {subject} {numbers}"
 
 
 def _entry(side: Side | None, place: Place) -> PolicyEntry:

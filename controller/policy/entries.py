@@ -1,9 +1,9 @@
 """What policies mean on one node bridge, a flow or two each: the pods that are isolated, and rules clause by clause.
 
 A rule is three clauses, of which each packet must meet all: the pods that it is applied to, their peers, the ports. A
-clause has an entry for each of its alternatives, so a rule costs their sum and never their product. Every rule has an
-OpenFlow priority of its own: rules share no flow, so a change of one touches no flow of another, and what a rule allows
-before and after a change it allows meanwhile. Pure.
+clause has an entry for each of its alternatives, so a rule costs their sum and never their product. The rules of a
+NetworkPolicy for one direction share an OpenFlow priority, and with it the flows of what they have in common, the pods
+above all. Policies share none: a change of one touches no flow of another. Pure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ EVERYWHERE = ("0.0.0.0/1", "128.0.0.0/1")  # in halves: a match of its own besid
 class RulePlace:
     """A rule's place among the flows: stage, priority, number. `number` is the `conj_id` that its clauses lead to."""
 
-    subject: str  # `Kind namespace/name ingress[0]`, which its flows' cookies are explained by
+    subject: str  # `Kind namespace/name ingress[0]`, which its verdict's cookie is explained by
+    sharing: str  # the same of its clauses: of all rules that share their flows
     tier: Tier
     side: Side
     action: Action
@@ -99,4 +100,6 @@ PolicyEntry = RulePod | RulePeer | RulePort | RuleVerdict | Isolation | Itself
 
 def subject_of(entry: PolicyEntry) -> str:
     """The object that an entry's flows are there for."""
-    return entry.pod if isinstance(entry, Isolation | Itself) else entry.rule.subject
+    if isinstance(entry, Isolation | Itself):
+        return entry.pod
+    return entry.rule.subject if isinstance(entry, RuleVerdict) else entry.rule.sharing

@@ -1,7 +1,7 @@
-"""Numbers and priorities of rules among the flows: no two rules of one stage share a priority. Pure.
+"""Priorities of rules among the flows: rules of two policies never share one. Pure.
 
-Which of the NetworkPolicies allows is all the same, so their rules take any free priority: one that their name decides,
-most likely the same in every process, so that what switches hold stays right. An administrator's rules are asked in
+Which of the NetworkPolicies allows is all the same, so each takes any free priority: one that its name decides, most
+likely the same in every process, so that what switches hold stays right. An administrator's rules are asked in
 their order, so their priorities follow from it: each policy priority has room for so many rules, and those that need
 more push the next ones down.
 """
@@ -24,17 +24,17 @@ Unit = tuple[str, Key]  # kind and key of a policy
 
 
 class FreePlaces:
-    """Priorities for rules whose order does not matter."""
+    """Priorities for those whose order does not matter."""
 
     def __init__(self) -> None:
         self._place_of: dict[str, int] = {}
         self._taken: set[int] = set()
 
     def of(self, name: str) -> int:
-        """The priority of a rule by its name. Raises PodwireError where there are more rules than priorities."""
+        """The priority of this name. Raises PodwireError where there are more names than priorities."""
         if name not in self._place_of:
             if len(self._taken) >= _END - _FIRST:
-                raise PodwireError(f"no more than {_END - _FIRST} rules of policies: {name} has no place")
+                raise PodwireError(f"no more than {_END - _FIRST} priorities for NetworkPolicies: {name} has none")
             place = digest(name, 32) % (_END - _FIRST)
             while place in self._taken:
                 place = (place + 1) % (_END - _FIRST)
@@ -43,7 +43,7 @@ class FreePlaces:
         return _FIRST + self._place_of[name]
 
     def give_back(self, name: str) -> None:
-        """A rule is no more."""
+        """What has this name is no more."""
         place = self._place_of.pop(name, None)
         self._taken.discard(-1 if place is None else place)
 

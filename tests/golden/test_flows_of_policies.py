@@ -16,10 +16,9 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))  # the model of a cluster is shared with the unit tests
 
-from flow_changes import Changes, changed_flows, changes_of, text_of
+from flow_changes import Changes, changes_of, text_of
 from network_model import cluster_of, node, node_address, pod
 
-from controller.actions import Conjunction
 from controller.desired import Desired, View
 from controller.diff import Change
 from controller.watch import KINDS
@@ -105,7 +104,9 @@ def policies(name: str) -> Iterator[View]:
 
 def check(golden: Callable[[Path, str], None], name: str, found: Changes, held: Changes, pods: list[Pod]) -> None:
     text = text_of(found, held)
-    rules = {rule: subject for place in found for rule, subject in rules_of(found[place], held.get(place, Change()))}
+    rules = {
+        number: subject for changes in (held, found) for one in changes.values() for number, subject in rules_of(one)
+    }
     meant = {address_of(one): f"Pod {one.key}" for one in pods if one.network}
     meant |= {node_address(i): f"Node node{i}" for i in (1, 2)}
     meant |= rules | {ports: range_of(ports) for ports in re.findall(r"_dst=(0x\w+/0x\w+)", text)}
@@ -118,12 +119,12 @@ def address_of(one: Pod) -> str:
     return one.network.addresses[0]
 
 
-def rules_of(change: Change, held: Change) -> Iterator[tuple[str, str]]:
-    """The rules that flows belong to, by number."""
-    for _, flow in changed_flows(change, held):
-        numbers = [one.id for one in flow.actions if isinstance(one, Conjunction)]
-        numbers += [int(value) for field, value in flow.match if field == "conj_id"]
-        yield from ((f"{number:#x}", flow.owner.subject) for number in numbers)
+def rules_of(change: Change) -> Iterator[tuple[str, str]]:
+    """The rules whose verdicts a change has, by number."""
+    for flow in (*change.flows.values(), *change.gone.values()):
+        for field, number in flow.match if flow else ():
+            if flow and field == "conj_id":
+                yield f"{number:#x}", flow.owner.subject
 
 
 def range_of(masked: str) -> str:

@@ -12,7 +12,7 @@ from network_model import Network, cluster_of, named, node, pod
 from controller.desired import Desired, View
 from controller.marks import RULE_PRIORITIES, Side
 from controller.policed import member_of
-from controller.policy import places
+from controller.policy import engine, places
 from controller.policy.engine import Policies
 from controller.policy.entries import EVERY_PORT, EVERYWHERE, Isolation, Itself, PortMatch, RuleVerdict
 from controller.policy.members import Groups, Member
@@ -28,6 +28,7 @@ from k8sshim.selectors import EVERYTHING, Selector
 pytestmark = pytest.mark.unit
 FIRST, END = RULE_PRIORITIES
 EVERYBODY = {"namespaces": {}}
+ABOUT = {"name": "p", "namespace": "a"}
 WEB = Selector.from_raw({"matchLabels": {"app": "web"}})
 
 
@@ -105,7 +106,7 @@ def test_priorities_come_to_an_end_and_are_given_back(monkeypatch: pytest.Monkey
     monkeypatch.setattr(places, "_END", FIRST + 3)
     free = FreePlaces()
     assert sorted(map(free.of, "abc")) == [FIRST, FIRST + 1, FIRST + 2]
-    with pytest.raises(PodwireError, match="no more than 3 rules of policies: d has no place"):
+    with pytest.raises(PodwireError, match="no more than 3 priorities for NetworkPolicies: d has none"):
         free.of("d")
     given = free.of("b")
     free.give_back("b")
@@ -339,7 +340,7 @@ def test_a_policy_that_is_replaced_leaves_nothing_behind() -> None:
     one = network_policy({"metadata": {"name": "p", "namespace": "a"}, "spec": {"podSelector": {}, "ingress": [{}]}})
     unit = ("NetworkPolicy", one.key)
     come = policies.put_policy(unit, one)
-    assert every(policies) == {"NetworkPolicy a/p ingress[0]"}
+    assert every(policies) == {"NetworkPolicy a/p ingress[0]", "NetworkPolicy a/p ingress"}
     assert not come.gone
     assert policies.put_policy(unit, one).come == policies.put_policy(unit, one).gone == []
     gone = policies.put_policy(unit, None)
@@ -358,8 +359,21 @@ def test_priorities_of_policies_that_are_gone_are_free_again(monkeypatch: pytest
         raw = {"metadata": {"name": f"p{number}", "namespace": "a"}, "spec": {"podSelector": {}, "ingress": [{}, {}]}}
         one = network_policy(raw)
         policies.put_policy(("NetworkPolicy", one.key), one)
-        assert len(policies.subjects()) == 2
+        assert len(policies.subjects()) == 3
         policies.put_policy(("NetworkPolicy", one.key), None)
+
+
+def test_rules_share_a_priority_as_far_as_a_flow_has_room_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MOST_SHARING", 2)
+    policies = Policies(len)
+    web = member("a/web", app="web")
+    policies.put_pod(web.key, web)
+    spec = {"podSelector": {}, "ingress": [{}, {}, {}, {}, {}], "egress": [{}]}
+    come = policies.put_policy(("NetworkPolicy", Key("a", "p")), network_policy({"metadata": ABOUT, "spec": spec})).come
+    places = [entry.rule for entry in come if isinstance(entry, RuleVerdict)]
+    sharing = {(one.sharing, one.priority): one.sharing for one in places}
+    shared = [f"NetworkPolicy a/p {name}" for name in ("ingress", "ingress 1", "ingress 2", "egress")]
+    assert sorted(sharing.values()) == sorted(shared)
 
 
 def test_who_isolates_and_which_rule_has_a_number() -> None:
@@ -402,7 +416,7 @@ def test_what_has_no_place_is_left_out_and_keeps_nothing_else_from_being_enforce
         one = replace(member(f"a/p{number}", number=number), ports=(("TCP", "http", 8000 + number),))
         come = policies.put_pod(one.key, one).come
         assert Isolation(1, f"Pod {one.key}", Side.INGRESS, one.addresses[0]) in come
-    assert len(policies.subjects()) == 16
+    assert policies.subjects() == ["AdminNetworkPolicy wide ingress[0]"]
     assert "AdminNetworkPolicy wide ingress[0]: a part of it is left out: a port name stands for more" in caplog.text
     gone = policies.put_policy((wide.kind, wide.key), None)
     assert len({entry for entry in gone.gone if isinstance(entry, RuleVerdict)}) == 16

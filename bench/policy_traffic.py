@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,9 +28,10 @@ from lab.inventory import netns_of
 from lab.waiting import wait_until
 
 POLICIES, ROUNDS, STREAMS, STREAM_S = 1000, 5, 3, 0.5
-SIDES, MANY = (10, 30, 100), (10, 100, 1000)
+SIDES, MANY, RULES = (10, 30, 100), (10, 100, 1000), (10, 100)
+PODS_SHARED = 20  # that the rules of one policy are about
 CONSTANT = 16  # flows, whatever the policies are: verdicts, the pod that they are about, and that it is isolated
-_NAME, _SERVER = "bench", "server-0"
+_NAME, _SERVER, _SHARED = "bench", "server-0", ("app", "shared")
 
 
 def run() -> Outcome:
@@ -43,12 +45,26 @@ def run() -> Outcome:
     ratios = tuple(policed / free for free, policed in rounds)
     free, policed = (statistics.median(of) for of in zip(*rounds, strict=True))
     beyond = max(case.held - case.formula for case in cases if case.rules == 1)
-    growth = cases[-1].grown(cases[-2])
+    fewer, more = (case for case in cases if case.policies > 1 and case.policies >= MANY[-2])
+    few_rules, many_rules = (case for case in cases if case.policies == 1 and case.rules > 1)
     return Outcome(
         (
             Figure(f"throughput under {POLICIES} policies / under none", AT_LEAST, 0.9, "", ratios),
             Figure("flows beyond rules + peers + ports, one rule", AT_MOST, CONSTANT, "flows", (beyond,)),
-            Figure("flows / (rules + peers + ports + pods), as policies grow in number", AT_MOST, 1.5, "", (growth,)),
+            Figure(
+                "flows / (rules + peers + ports + pods), as policies grow in number",
+                AT_MOST,
+                1.5,
+                "",
+                (more.grown(fewer, pods=more.policies - fewer.policies),),
+            ),
+            Figure(
+                f"flows / (rules + peers + ports), as the rules of a policy about {PODS_SHARED} pods grow in number",
+                AT_MOST,
+                1.5,
+                "",
+                (many_rules.grown(few_rules),),
+            ),
         ),
         (
             f"a stream between nodes: {free:.0f} Mbit/s without policies, {policed:.0f} with {POLICIES} about one end",
@@ -59,38 +75,62 @@ def run() -> Outcome:
 
 @dataclass(frozen=True)
 class Case:
-    """Policies about one pod, and the flows that its bridge holds for them."""
+    """Policies, and the flows that the bridge of those whom they are about holds for them."""
 
     name: str
+    objects: tuple[Raw, ...]
     rules: int
     peers: int  # addresses
     ports: int
     product: int  # of peers and ports, of each rule
+    about: str  # whom
     held: int = 0
+
+    @property
+    def policies(self) -> int:
+        return len(self.objects)
 
     @property
     def formula(self) -> int:
         return self.rules + self.peers + self.ports
 
-    def grown(self, fewer: Case) -> float:
-        """Flows beside the formula, each of what came to fewer policies of the same kind; a rule is about one pod."""
-        pods = self.rules - fewer.rules
+    def grown(self, fewer: Case, pods: int = 0) -> float:
+        """Flows beside the formula and so many pods, each of what came to fewer of the same kind."""
         return (self.held - fewer.held) / (self.formula - fewer.formula + pods)
 
     def __str__(self) -> str:
         terms = f"rules + peers + ports = {self.rules} + {self.peers} + {self.ports} = {self.formula}"
-        if self.rules == 1:
-            return f"{self.name}: {self.held} flows; {terms}, peers x ports would be {self.product}"
-        return f"{self.name}: {self.held} flows; {terms}, and {self.rules} times the pod that each is about"
+        return f"{self.name}: {self.held} flows; {terms}, {self.about}; peers x ports would be {self.product}"
 
 
-def _cases() -> Iterator[tuple[str, list[PlannedPolicy]]]:
+def _cases() -> Iterator[Case]:
     for size in SIDES:
         (one,) = wide(size, "server")
         ports = tuple(range(20_000, 20_000 + 2 * size, 2))
-        yield f"one rule, {size} peers, {size} ports", [replace(one, ports=ports)]
+        yield _case(f"one rule, {size} peers, {size} ports", [replace(one, ports=ports)], "about one pod")
     for size in MANY:
-        yield f"{size} policies", many(size, [_SERVER], "server")
+        yield _case(f"{size} policies", many(size, [_SERVER], "server"), "each about one pod")
+    for size in RULES:
+        yield _of_rules(size)
+
+
+def _case(name: str, policies: Sequence[PlannedPolicy], about: str) -> Case:
+    """Policies of one rule each, whose labels are one pod's each."""
+    peers, ports = [len(one.groups) + len(one.blocks) for one in policies], [len(one.ports) for one in policies]
+    objects = tuple(policy_object(one, "default") for one in policies)
+    product = sum(map(operator.mul, peers, ports))
+    return Case(name, objects, len(policies), sum(peers), sum(ports), product, about)
+
+
+def _of_rules(size: int) -> Case:
+    """One policy of so many rules, each with two peers and a port of its own, about the same pods."""
+    (one,) = wide(2 * size + 1, "")
+    blocks = [{"ipBlock": {"cidr": cidr}} for cidr in one.blocks]
+    rules = [{"from": blocks[2 * n : 2 * n + 2], "ports": [{"port": 20_000 + 2 * n}]} for n in range(size)]
+    policy = policy_object(replace(one, subject=_SHARED), "default")
+    policy["spec"]["ingress"] = rules
+    about = f"about {PODS_SHARED} pods of one node"
+    return Case(f"a policy of {size} rules", (policy,), size, 2 * size, size, 2 * size, about)
 
 
 class _Side:
@@ -104,18 +144,14 @@ class _Side:
         servers = (Endpoint(_SERVER, server.ip),)
         self._place = Place(self._sandbox, netns_of(client), servers, (netns_of(server),))
 
-    def count(self, case: tuple[str, list[PlannedPolicy]]) -> Case:
+    def count(self, case: Case) -> Case:
         """What these policies come to."""
-        name, policies = case
-        with self._holding(policies) as (before, held):
-            size = [(_resolved(one), len(one.ports)) for one in policies]
-            peers, ports = sum(one for one, _ in size), sum(other for _, other in size)
-            product = sum(one * other for one, other in size)
-            return Case(name, len(policies), peers, ports, product, held - before)
+        with self._holding(case.objects, case.peers + case.ports) as (before, held):
+            return replace(case, held=held - before)
 
     def streams(self) -> list[tuple[float, float]]:
         """In each round the median of streams without policies and of streams with them, in turn which comes first."""
-        made, address = many(POLICIES, [_SERVER], "server"), self._place.servers[0].address
+        made, address = _case("", many(POLICIES, [_SERVER], "server"), ""), self._place.servers[0].address
         found = []
         with ExitStack() as undo:
             self._place.serve(undo)
@@ -133,7 +169,7 @@ class _Side:
             wait_until(works, SERVERS_S)  # flows are cached, servers run, the rate is known
             for number in range(ROUNDS):
                 before = _median(take) if number % 2 == 0 else 0.0
-                with self._holding(made):
+                with self._holding(made.objects, made.peers + made.ports):
                     take()
                     policed = _median(take)
                 take()
@@ -141,19 +177,18 @@ class _Side:
         return found
 
     @contextmanager
-    def _holding(self, policies: Sequence[PlannedPolicy]) -> Iterator[tuple[int, int]]:
-        """The server's bridge before and with these policies, in flows; they are gone afterwards."""
+    def _holding(self, policies: Sequence[Raw], least: int) -> Iterator[tuple[int, int]]:
+        """The server's bridge before and with these policies, in flows, at least so many; they are gone afterwards."""
         client, (before,) = Client(self._kubeconfig), flows(self._sandbox, self._sockets)
-        least = sum(_resolved(one) + len(one.ports) for one in policies)
         begin = time.monotonic()
         for one in policies:
-            client.create(NETWORK_POLICIES, policy_object(one, "default"))
+            client.create(NETWORK_POLICIES, one)
         _, (held,) = programmed(self._sandbox, self._sockets, [before], least, begin)
         try:
             yield before, held
         finally:
             for one in policies:
-                client.delete(NETWORK_POLICIES, Key("default", one.name))
+                client.delete(NETWORK_POLICIES, Key.of(one))
             programmed(self._sandbox, self._sockets, [held], before - held, time.monotonic())
 
     def _pod(self, name: str) -> Pod:
@@ -166,14 +201,10 @@ def _median(take: Callable[[], float]) -> float:
     return statistics.median(take() for _ in range(STREAMS))
 
 
-def _resolved(one: PlannedPolicy) -> int:
-    """Addresses of its peers: each label is one pod's here."""
-    return len(one.groups) + len(one.blocks)
-
-
 def _manifests() -> list[Raw]:
-    """A client and a server on two nodes."""
-    pods = (("client", "node1", dict([CLIENT])), (_SERVER, "node2", {"app": "server", POD_NAME: _SERVER}))
+    """A client and a server on two nodes, and beside the server those whom one policy is about."""
+    pods = [("client", "node1", dict([CLIENT])), (_SERVER, "node2", {"app": "server", POD_NAME: _SERVER})]
+    pods += [(f"shared-{number}", "node2", dict([_SHARED])) for number in range(PODS_SHARED)]
     return [
         {
             "apiVersion": "v1",

@@ -75,7 +75,7 @@ class Flow:
         """It as an alternative of these, and nothing else."""
         return replace(self, actions=tuple(sorted(clauses, key=astuple)))
 
-    @property
+    @cached_property
     def clauses(self) -> frozenset[Conjunction]:
         """Those of conjunctive matches that it is one alternative of."""
         return frozenset(one for one in self.actions if isinstance(one, Conjunction))

@@ -79,6 +79,11 @@ class Datapaths:
 
         self._framework.spawn(act)
 
+    def ask(self, bridge: str, command: str, *arguments: str) -> str | None:
+        """What the Open vSwitch of a bridge answers; None where there is none, or it does not."""
+        control = self._socket(bridge)
+        return None if control is None else ask(control, command, *arguments)
+
     def _purge(self, control: Path | None) -> None:
         if control is not None:
             ask(control, "revalidator/purge")
@@ -109,13 +114,13 @@ class DatapathOf:
         self.datapaths.forget_soon(self.bridge())
 
 
-def ask(control: Path, command: str) -> str | None:
-    """What Open vSwitch answers to a command without arguments; None, and a line in the log, where it does not."""
+def ask(control: Path, command: str, *arguments: str) -> str | None:
+    """What Open vSwitch answers to a command; None, and a line in the log, where it does not."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(TIMEOUT_S)
             connection.connect(str(control))
-            connection.sendall(json.dumps({"id": 0, "method": command, "params": []}).encode())
+            connection.sendall(json.dumps({"id": 0, "method": command, "params": arguments}).encode())
             answer = _answer(connection)
     except (OSError, ValueError) as error:
         log.warning("%s: %s: %s", control, command, error)
@@ -131,6 +136,8 @@ def _answer(connection: socket.socket) -> dict[str, Any]:
     text = b""
     while chunk := connection.recv(65536):
         text += chunk
+        if not text.endswith(b"}"):  # which a long one is looked at for only once
+            continue
         try:
             found = json.loads(text)
         except ValueError:

@@ -82,6 +82,9 @@ EXEMPT = Mark(
 )
 TOO_LARGE = Mark("too_large", "reg0", 13, 13, "the packet is larger than the way ahead carries")
 TO_BE_CUT = Mark("to_be_cut", "reg0", 14, 14, "the packet is larger than any that is sent: it is cut up on its way")
+JUDGED_ONLY = Mark(
+    "judged_only", "reg0", 15, 15, "the controller made the packet, so that its connection is judged: it goes nowhere"
+)
 DENIED_SIDE = Mark("denied_side", "reg0", 11, 12, "on which side of the connection a policy denied it", _names(Side))
 OUT_PORT = Mark("out_port", "reg1", 0, 31, "the port that Routing chose")
 ZONE = Mark("zone", "reg2", 0, 15, "the bridge's conntrack zone: the low 16 bits of its datapath id")
@@ -101,14 +104,15 @@ TRANSLATED = Mark("translated", "ct_mark", 0, 0, "the connection was sent to a S
 
 MASQUERADED = Mark("masqueraded", "ct_mark", 1, 1, "the client of the connection is seen as this node")
 CUT = Mark("cut", "ct_mark", 2, 2, "a policy denies the connection now: its answers are dropped, too")
+REMEMBERED = Mark("remembered", "ct_mark", 3, 3, "conntrack knows the connection, though it may not be answered yet")
 SERVICE_LABEL = Mark("service_label", "ct_label", 0, 31, "the Service port that the connection was sent to")
 
 MARKS = {
     mark.name: mark
     for mark in (
         SOURCE, ENDPOINT, SOURCE_TRANSLATED, MASQUERADE, OUTSIDE, TO_NODE, EXEMPT, DENIED_SIDE, TOO_LARGE, TO_BE_CUT,
-        OUT_PORT, ZONE, SOURCE_ZONE, ENDPOINT_IPV4, ENDPOINT_PORT, PATH_MTU, SERVICE_PORT, SLOT,
-        SLOT_GIVEN, DENYING_RULE, TRANSLATED, MASQUERADED, CUT, SERVICE_LABEL,
+        JUDGED_ONLY,        OUT_PORT, ZONE, SOURCE_ZONE, ENDPOINT_IPV4, ENDPOINT_PORT, PATH_MTU, SERVICE_PORT, SLOT,
+        SLOT_GIVEN, DENYING_RULE, TRANSLATED, MASQUERADED, CUT, REMEMBERED, SERVICE_LABEL,
     )
 }  # fmt: skip
 

@@ -27,6 +27,7 @@ from .gate import Gate
 from .links import Links, is_live
 from .marks import PATH_MTU, Feature, feature_of
 from .patience import Patience
+from .rejudging import Rejudging
 from .services import EVERY_NODE
 from .sync import Counters, State, SwitchSync
 from .turns import Turns
@@ -57,6 +58,7 @@ class Reconciler:
         self._tasks: Any = framework.queue()
         self._encoder = Encoder(framework.protocol)
         self._desired = Desired()
+        self._rejudging = Rejudging(framework, self._encoder, self._desired, datapaths)
         self._turns = Turns(self._encoder, clock)
         self._answers = Answers(self._desired, self._encoder, clock)
         self._denials = Denials(self._desired, log_denial or log.info, clock, partial(datetime.now, timezone.utc))
@@ -250,6 +252,7 @@ class Reconciler:
                 calm_s=CALM_S,
             ),
             memory=DatapathOf(self._datapaths, partial(self._name, dpid), self._tasks.put) if self._datapaths else None,
+            rejudge=partial(self._rejudging.soon, datapath),
             clock=self._clock,
         )
         self._switches[dpid] = (datapath, switch)

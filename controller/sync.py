@@ -22,6 +22,7 @@ from .flows import Flow, FlowId, Group
 from .framework import Message
 from .held import held_flows, held_groups
 from .marks import DENIALS_METER, DENIALS_PER_S, zone_of
+from .open_connections import LATER_S, moments
 from .opening import (
     closes_anything,
     closing_objects,
@@ -88,6 +89,7 @@ class SwitchSync:
         *,
         patience: Patience = IMPATIENT,
         memory: Memory | None = None,
+        rejudge: Callable[[float], object] = lambda after_s: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = f"switch {dpid:#x}"
@@ -99,6 +101,8 @@ class SwitchSync:
         self._wanted = wanted
         self._patience, self._clock = patience, clock
         self._memory = memory or FadesByItself()
+        self._rejudge = rejudge
+        self._unjudged: set[float] = set()  # how long after this is taken in what is open is to be judged
         self._outbox = Change()
         self._nothing_pends()
         self._sent: dict[int, Item] = {}
@@ -116,6 +120,7 @@ class SwitchSync:
         self.state, self._failed, self._parts, self.settled = State.READING, False, 2, False
         self._flows, self._groups, self._outbox = set(), {}, Change()
         self._nothing_pends()
+        self._unjudged.add(LATER_S)  # nobody may have done so after the last change
         self._connection.send(with_xid(self._encoder.add_meter(DENIALS_METER, DENIALS_PER_S), METER_XID))
         for message in (self._encoder.ask_flows(), self._encoder.ask_groups()):
             self._connection.send(with_xid(message, self._next_xid()))
@@ -191,12 +196,13 @@ class SwitchSync:
             return
         if not self._outbox:  # what came has gone again
             self._nothing_pends()
-            self.settled = True
+            self._settle()
             return
         rest, opening = without_openings(self._outbox, baseline=self._patience.baseline())
         self._outbox = self._held_back(opening, closing_objects(rest))
         change = rest
         change.add(opening.without(self._outbox))
+        self._unjudged |= moments(change)
         self._closing.send(all_of_it=True)
         self._passing.send(all_of_it=not passes_anything(self._outbox))
         self._opening.send(all_of_it=not opens_anything(self._outbox))
@@ -268,10 +274,17 @@ class SwitchSync:
         if self.state is not State.FORGETTING:
             return
         self.state = State.IDLE
-        self.settled = True
+        self._settle()
         self._taken_in()
         if self._failed:
             self.read()
+
+    def _settle(self) -> None:
+        """All that it was told is taken in."""
+        self.settled = True
+        for after_s in self._unjudged:
+            self._rejudge(after_s)
+        self._unjudged = set()
 
     def port_changed(self) -> None:
         """Groups that live by the port choose other buckets, which the datapath may not take up by itself."""

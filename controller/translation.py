@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .actions import Actions, Ct, Nat, load
 from .flows import IP, PORT_FIELDS, PROTOCOLS, Fields, Flow, Owner
-from .marks import ENDPOINT, SOURCE_TRANSLATED, SOURCE_ZONE, TO_NODE, ZONE, Priority
+from .marks import ENDPOINT, REMEMBERED, SOURCE_TRANSLATED, SOURCE_ZONE, TO_NODE, ZONE, Priority
 from .services import THIS_NODE
 from .tables import CONNTRACK, INGRESS_ADMIN, SNAT
 
@@ -33,7 +33,8 @@ def as_source(owner: Owner, fields: Fields, address: str, ports: tuple[int, int]
     translate = source(address, ports)
     yield owner.flow(SNAT, Priority.SPECIFIC, fields, *translate)
     new: Fields = {**fields, "ct_state": "+trk+new", ENDPOINT.name: 0}
-    yield owner.flow(SNAT, Priority.FIRST, new, Ct(ZONE.name, commit=True), *translate)
+    remember = Ct(ZONE.name, commit=True, load=((REMEMBERED.name, 1),))
+    yield owner.flow(SNAT, Priority.FIRST, new, remember, *translate)
 
 
 def look_up_source() -> Ct:

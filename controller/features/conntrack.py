@@ -17,8 +17,10 @@ from controller.flows import IP, TCP, Fields, Flow, Owner
 from controller.intents import Bridge
 from controller.marks import (
     ENDPOINT,
+    JUDGED_ONLY,
     MASQUERADE,
     MASQUERADED,
+    REMEMBERED,
     SOURCE,
     SOURCE_TRANSLATED,
     TRANSLATED,
@@ -33,6 +35,7 @@ from controller.tables import CONNTRACK, CONNTRACK_COMMIT, CONNTRACK_STATE, EGRE
 FEATURE = Feature.CONNTRACK
 ENDS = ("0x1/0x1", "0x4/0x4")  # FIN, RST
 NEW, KNOWN, INVALID = "+trk+new", "+trk-new-rpl-rel", "+trk+inv"
+THERE = "+trk-rpl-rel"
 ANSWER, RELATED = "+trk-new+rpl", "+trk-new-rpl+rel"
 
 
@@ -44,7 +47,8 @@ def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
     yield owner.flow(CONNTRACK, Priority.FALLBACK, {"eth_type": IP}, look_up)
     yield from _states(owner)
     fields: Fields = {"eth_type": IP, "ct_state": NEW, ENDPOINT.name: 0, SOURCE_TRANSLATED.name: 0}
-    yield owner.flow(CONNTRACK_COMMIT, Priority.NORMAL, fields, Ct(ZONE.name, commit=True), Goto(OUTPUT))
+    remember = Ct(ZONE.name, commit=True, load=((REMEMBERED.name, 1),))
+    yield owner.flow(CONNTRACK_COMMIT, Priority.NORMAL, fields, remember, Goto(OUTPUT))
 
 
 def _states(owner: Owner) -> Iterator[Flow]:
@@ -65,3 +69,6 @@ def _states(owner: Owner) -> Iterator[Flow]:
     again: Fields = {"eth_type": IP, "ct_state": NEW, TRANSLATED.name: 1}
     chosen = load(ENDPOINT, Endpoint.CHOSEN)
     yield owner.flow(CONNTRACK_STATE, Priority.SPECIFIC, again, chosen, seen_as, Goto(EGRESS_ADMIN))
+    of_a_known_one: Fields = {"eth_type": IP, "ct_state": THERE, JUDGED_ONLY.name: 1, REMEMBERED.name: 1}
+    yield owner.flow(CONNTRACK_STATE, Priority.FIRST, of_a_known_one, seen_as, Goto(EGRESS_ADMIN))
+    yield owner.flow(CONNTRACK_STATE, Priority.STRICT, {"eth_type": IP, JUDGED_ONLY.name: 1})

@@ -13,7 +13,17 @@ from collections.abc import Iterator
 from controller.actions import Ct, Goto, Metered, ToController
 from controller.flows import IP, Fields, Flow, Owner
 from controller.intents import Bridge
-from controller.marks import CUT, DENIALS_METER, EXEMPT, SOURCE_TRANSLATED, SOURCE_ZONE, ZONE, Feature, Priority
+from controller.marks import (
+    CUT,
+    DENIALS_METER,
+    EXEMPT,
+    JUDGED_ONLY,
+    SOURCE_TRANSLATED,
+    SOURCE_ZONE,
+    ZONE,
+    Feature,
+    Priority,
+)
 from controller.tables import CONNTRACK, CONNTRACK_COMMIT, CONNTRACK_STATE, DENIED, OUTPUT
 
 FEATURE = Feature.DENIAL
@@ -27,9 +37,11 @@ def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
     tell = (Metered(DENIALS_METER), ToController())
     yield owner.flow(DENIED, Priority.NORMAL, {"eth_type": IP, "ct_state": NEW}, *tell)
     for zone, translated in ((ZONE, 0), (SOURCE_ZONE, 1)):
-        known: Fields = {"eth_type": IP, "ct_state": OPEN, SOURCE_TRANSLATED.name: translated}
-        yield owner.flow(DENIED, Priority.NORMAL, known, Ct(zone.name, commit=True, load=((CUT.name, 1),)))
-        again: Fields = {**known, CUT.name: 1, EXEMPT.name: 0}
+        either: Fields = {"eth_type": IP, SOURCE_TRANSLATED.name: translated}
+        cut = Ct(zone.name, commit=True, load=((CUT.name, 1),))
+        yield owner.flow(DENIED, Priority.NORMAL, {**either, "ct_state": OPEN}, cut)
+        yield owner.flow(DENIED, Priority.SPECIFIC, {**either, JUDGED_ONLY.name: 1}, cut)
+        again: Fields = {**either, CUT.name: 1, EXEMPT.name: 0}
         allow = Ct(zone.name, commit=True, load=((CUT.name, 0),))
         yield owner.flow(CONNTRACK_COMMIT, Priority.SPECIFIC, again, allow, Goto(OUTPUT))
     answers: Fields = {"eth_type": IP, "ct_state": ANSWER, CUT.name: 1}

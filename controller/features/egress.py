@@ -7,12 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.actions import CtClear, OutputMark, SetField
+from controller.actions import Ct, CtClear, OutputMark, SetField
 from controller.flows import IP, Fields, Flow, Owner
 from controller.intents import Bridge, Egress
-from controller.marks import NODE_SOURCE_PORTS, OUT_PORT, SOURCE, SOURCE_TRANSLATED, Feature, Priority, Source
-from controller.tables import OUTPUT
-from controller.translation import as_source
+from controller.marks import (
+    CUT,
+    NODE_SOURCE_PORTS,
+    OUT_PORT,
+    SOURCE,
+    SOURCE_TRANSLATED,
+    ZONE,
+    Feature,
+    Priority,
+    Source,
+)
+from controller.tables import OUTPUT, SNAT
+from controller.translation import as_source, source
 
 FEATURE = Feature.EGRESS
 
@@ -30,6 +40,12 @@ def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
 
 
 def egress(one: Egress, owner: Owner) -> Iterator[Flow]:
-    """To one range outside. The way back is that of everything which is seen as the node."""
+    """To one range outside. The way back is that of everything which is seen as the node.
+
+    What is allowed again was cut in the first zone, whose marks are not seen any more after this.
+    """
     fields: Fields = {"eth_type": IP, "ct_state": "-rpl", SOURCE.name: Source.POD, "ipv4_dst": one.destination}
-    yield from as_source(owner, fields, one.address, NODE_SOURCE_PORTS)
+    yield from as_source(owner, {**fields, CUT.name: 0}, one.address, NODE_SOURCE_PORTS)
+    allow = Ct(ZONE.name, commit=True, load=((CUT.name, 0),))
+    translate = source(one.address, NODE_SOURCE_PORTS)
+    yield owner.flow(SNAT, Priority.SPECIFIC, {**fields, CUT.name: 1}, allow, *translate)

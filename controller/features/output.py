@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from controller.actions import OutputMark, SetField
 from controller.flows import Flow, Owner
 from controller.intents import Bridge
-from controller.marks import MASQUERADE, OUT_PORT, SOURCE, Feature, Priority, Source
+from controller.marks import JUDGED_ONLY, MASQUERADE, OUT_PORT, SOURCE, Feature, Priority, Source
 from controller.tables import OUTPUT
 
 FEATURE = Feature.OUTPUT
@@ -23,5 +23,6 @@ def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
         return
     out = OutputMark(OUT_PORT.name)
     yield owner.flow(OUTPUT, Priority.SPECIFIC, {SOURCE.name: Source.UPLINK}, out)
-    yield owner.flow(OUTPUT, Priority.FIRST, {MASQUERADE.name: 1}, SetField("in_port", 0), out)
+    yield owner.flow(OUTPUT, Priority.STRICT, {MASQUERADE.name: 1}, SetField("in_port", 0), out)
+    yield owner.flow(OUTPUT, Priority.FIRST, {JUDGED_ONLY.name: 1})
     yield owner.flow(OUTPUT, Priority.NORMAL, {}, SetField("in_port", 0), out)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.actions import ToController
-from controller.flows import IP, Flow, Owner
+from controller.flows import IP, Fields, Flow, Owner
 from controller.intents import Bridge
-from controller.marks import Feature, Priority
+from controller.marks import JUDGED_ONLY, Feature, Priority
 from controller.tables import FABRIC_ROUTING, ROUTING
 
 FEATURE = Feature.UNREACHABLE
@@ -19,6 +19,7 @@ def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
     if one.fabric and not one.border:
         return
     table = FABRIC_ROUTING if one.fabric else ROUTING
-    yield owner.flow(table, Priority.FALLBACK, {"eth_type": IP}, ToController())
+    fields: Fields = {"eth_type": IP} if one.fabric else {"eth_type": IP, JUDGED_ONLY.name: 0}
+    yield owner.flow(table, Priority.FALLBACK, fields, ToController())
     for addresses in NEVER_ANSWERED:
         yield owner.flow(table, Priority.SPECIFIC, {"eth_type": IP, "ipv4_dst": addresses})

@@ -134,8 +134,10 @@ class Fabric:
         self.connections: dict[int, list[Connection]] = {}  # by zone
         self.now = 0.0
 
-    def send(self, dpid: int, port: int, fields: Fields, marks: Fields | None = None) -> list[Arrival]:
-        """Put a packet into a port, with marks where the controller does it; where it comes out in the end."""
+    def send(
+        self, dpid: int, port: int, fields: Fields, marks: Fields | None = None, *, first: int = 0
+    ) -> list[Arrival]:
+        """Put a packet into a port, or a later table, with marks where the controller does it; where it comes out."""
         found: list[Arrival] = []
         waiting = [(dpid, port, fields)]
         given = marks or {}
@@ -144,7 +146,8 @@ class Fabric:
                 return found
             here, entry, packet = waiting.pop()
             walk, given = Walk(here, entry, dict(packet), dict(given), entered=entry), {}
-            for arrival in self._through(walk):
+            table, first = first, 0
+            for arrival in self._through(walk, table):
                 beyond = self._links.get((arrival.dpid, arrival.port))
                 if (arrival.dpid, arrival.port) in self.dead_ports:
                     continue
@@ -154,9 +157,9 @@ class Fabric:
                     waiting.append((*beyond, arrival.fields))
         raise AssertionError("a packet goes round and round")
 
-    def _through(self, walk: Walk) -> list[Arrival]:
+    def _through(self, walk: Walk, table: int) -> list[Arrival]:
         found: list[Arrival] = []
-        self._go(walk, 0, found)
+        self._go(walk, table, found)
         return found
 
     def _go(self, walk: Walk, table: int | None, found: list[Arrival]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import struct
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from network_model import endpoint, endpoint_slice, network_of, pod, service
@@ -14,9 +16,10 @@ from controller.diff import Change, Rules
 from controller.encode import Encoder
 from controller.flows import Owner
 from controller.marks import Feature, Priority
+from controller.open_connections import AT_ONCE_S, LATER_S
 from controller.stale import Stale
 from controller.sync import Counters, State, SwitchSync
-from controller.tables import ROUTING
+from controller.tables import INGRESS_DEFAULT, ROUTING
 
 pytestmark = pytest.mark.unit
 HTTP = ("http", "TCP", 80)
@@ -210,3 +213,32 @@ def test_what_no_message_can_say_is_left_out_and_named(caplog: pytest.LogCapture
     assert len([kind for _, _, kind in wire.take() if kind == FLOW_MOD]) == len(WANTED.flows)
     assert "cannot be said in OpenFlow" in caplog.text and "Pod default/odd" in caplog.text
     assert sync.counters.refused == {wrong.id}
+
+
+def test_what_is_open_is_judged_anew_once_the_datapath_goes_by_the_new_verdicts() -> None:
+    """And once after a switch has been read: nobody may have done so after the last change."""
+    forgetting: list[Callable[[], None]] = []
+    memory: Any = SimpleNamespace(forget=forgetting.append, forget_soon=lambda: None)
+    judged: list[float] = []
+    sync = SwitchSync(1, Wire(), ENCODER, lambda: WANTED, Counters(), memory=memory, rejudge=judged.append)
+    closed = Owner(Feature.ISOLATION, "Pod default/a").flow(
+        INGRESS_DEFAULT, Priority.NORMAL, {"ipv4_dst": "10.244.1.2"}
+    )
+    way = next(flow for flow in WANTED.flows.values() if flow.owner.feature is Feature.CONNTRACK)
+    sync.read()
+    assert judged == []
+    answer(sync, WANTED)
+    sync.flush()
+    assert judged == [LATER_S]
+    sync.change(Change({closed.id: closed}))
+    sync.flush()
+    sync.committed()
+    assert judged == [LATER_S]
+    forgetting.pop()()
+    assert judged == [LATER_S, AT_ONCE_S]
+    for change, expected in (({way.id: None}, 2), ({closed.id: None}, 3)):
+        sync.change(Change(dict(change)))
+        sync.flush()
+        sync.committed()
+        assert len(judged) == expected
+    assert judged[-1] == LATER_S

@@ -61,14 +61,12 @@ class ObjectFeed:
                 "items": items,
             }
 
-    def events_after(self, plural: str, version: int) -> list[tuple[int, str, dict[str, Any]]]:
-        """Waits a while for some."""
+    def events_after(self, plural: str, version: int) -> tuple[int, list[tuple[str, dict[str, Any]]]]:
+        """Waits a while for something to happen; up to which version this tells."""
         with self._changed:
-            if not self._events or self._events[-1][0] <= version:
-                self._changed.wait(POLL_S)
-            return [
-                (number, kind, raw) for number, one, kind, raw in self._events if one == plural and number > version
-            ]
+            self._changed.wait_for(lambda: self._version > version, POLL_S)
+            told = [(kind, raw) for number, one, kind, raw in self._events if one == plural and number > version]
+            return self._version, told
 
     def kubeconfig(self, path: Path) -> Path:
         """Writes a file that leads here."""
@@ -118,10 +116,10 @@ def _handler(api: ObjectFeed) -> type[BaseHTTPRequestHandler]:
             self._start({"Transfer-Encoding": "chunked"})
             try:
                 while True:
-                    for number, kind, raw in api.events_after(plural, version):
+                    version, told = api.events_after(plural, version)
+                    for kind, raw in told:
                         line = json.dumps({"type": kind, "object": raw}).encode() + b"\n"
                         self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
-                        version = number
                     self.wfile.flush()
             except OSError:
                 pass  # the client went away

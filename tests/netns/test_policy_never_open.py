@@ -49,10 +49,10 @@ class Feed(ObjectFeed):
         super().__init__()
         self.told: dict[tuple[str, str, str], float] = {}
 
-    def events_after(self, plural: str, version: int) -> list[tuple[int, str, Raw]]:
-        found = super().events_after(plural, version)
-        self.told |= {key_of(raw): time.monotonic() for _, _, raw in found}
-        return found
+    def events_after(self, plural: str, version: int) -> tuple[int, list[tuple[str, Raw]]]:
+        now, told = super().events_after(plural, version)
+        self.told |= {key_of(raw): time.monotonic() for _, raw in told}
+        return now, told
 
 
 @dataclass

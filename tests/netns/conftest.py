@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from topo.netns import SYSCTLS
+from topo.netns import SYSCTLS, LinuxNamespaces
 from topo.ovs import kernel_datapath
 
 HOW = "not in a sandbox: run `python -m lab.sandbox -- python -m pytest tests/netns`"
@@ -20,6 +20,14 @@ def in_a_sandbox() -> None:
     """Skips every test outside a sandbox: nothing may be made in the machine's own namespaces."""
     if os.environ.get("PODWIRE_SANDBOX") != "1":
         pytest.skip(HOW)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left_behind(in_a_sandbox: None) -> Iterator[None]:
+    """Modules come in any order, and what is killed on purpose leaves its namespaces."""
+    yield
+    namespaces = LinuxNamespaces()
+    namespaces.delete(sorted(namespaces.names()))
 
 
 @pytest.fixture(autouse=True)

@@ -115,7 +115,9 @@ def _notes(run: Run) -> Iterator[str]:
         "Everything is undone before the next case begins. The rows `before` are from a case's beginning to its first "
         "event: what is lost there, the machine lost."
     )
-    broken = {str(one.label("case")): sum(value for _, value in one.values) for one in figures(run).of("broken")}
-    if any(broken.values()):
-        each = ", ".join(f"{case} {count:.0f} times" for case, count in broken.items() if count)
-        yield f"The TCP stream's connection did not live to the end of the case: {each}."
+    for watch in (UDP, TCP):
+        of_it = [one for one in figures(run).of("broken") if one.label("watch") == watch]
+        broken = {str(one.label("case")): sum(value for _, value in one.values) for one in of_it}
+        if any(broken.values()):
+            each = ", ".join(f"{case} {count:.0f} times" for case, count in broken.items() if count)
+            yield f"{WATCHED[watch]}: did not live to the end of the case, since who answered is gone: {each}."

@@ -207,8 +207,9 @@ class Bench:
             if seen.stream:
                 still = seeing.still_s(seen.stream, span)
                 yield sample("outage", "ms", 1000 * still, watch=TCP, event=span.event)
-        if TCP in self._given.watch:
-            yield sample("broken", "", int(seen.broken), watch=TCP)
+        for watch in (UDP, TCP):
+            if watch in self._given.watch:
+                yield sample("broken", "", int(watch in seen.broken), watch=watch)
         for name, after_s in story.newcomers.items():
             if after_s is not None:
                 yield sample("newcomer", "ms", 1000 * after_s, pod=name)

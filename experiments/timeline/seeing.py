@@ -60,6 +60,11 @@ def probes(stdout: str, to_monotonic_s: float) -> list[Probe]:
     return found
 
 
+def ended_early(found: Sequence[Probe], seconds: float) -> bool:
+    """Whether probes ended long before they should have: who sends them gives up where nobody listens any more."""
+    return bool(found) and found[-1].sent_s - found[0].sent_s < seconds - _UNSEEN_S
+
+
 def check_to_the_end(last_s: Mapping[str, float], ends_s: float, late_s: float) -> None:
     """Raises ToolFailed where a watcher had ended when the case had not: what nobody looked at would count as well."""
     for watch, last in last_s.items():

@@ -36,7 +36,7 @@ class Traffic:
 
     probes: dict[str, list[Probe]]  # of UDP and CONNECTIONS
     stream: list[Interval]
-    broken: bool  # the stream's connection did not live to its end
+    broken: frozenset[str]  # of UDP and TCP, what did not live to its end: whoever served it is gone
 
     @property
     def first_s(self) -> dict[str, float]:
@@ -48,11 +48,11 @@ class Traffic:
 
     @property
     def last_s(self) -> dict[str, float]:
-        """When each watcher looked for the last time; a stream that broke is none."""
+        """When each watcher looked for the last time; of what broke nobody knows."""
         times = {name: max((one.sent_s for one in found), default=0.0) for name, found in self.probes.items()}
-        if self.stream and not self.broken:
+        if self.stream:
             times[TCP] = max(one.ends_s for one in self.stream)
-        return times
+        return {name: last for name, last in times.items() if name not in self.broken}
 
 
 class Watchers:
@@ -67,11 +67,13 @@ class Watchers:
         probing = {UDP: self._udp, CONNECTIONS: self._connections}
         return Running(
             pool,
+            seconds,
             {name: pool.submit(act, seconds) for name, act in probing.items() if name in self._watch},
             pool.submit(self._tcp, seconds) if TCP in self._watch else None,
         )
 
     def _udp(self, seconds: float) -> list[Probe]:
+        """Its client gives up where nobody listens any more."""
         argv = ["irtt", "client", "-i", "1ms", "-d", f"{seconds * 1000:.0f}ms", "-l", "64", "--tstamp=none"]
         argv += ["--wait=3x300ms", "--timeouts=1s,2s,4s", "-Q", "-o", "-", f"{self._ends.address}:{IRTT_PORT}"]
         done = self._sandbox.run(argv, netns=self._ends.netns, timeout_s=seconds + _END_S)
@@ -105,11 +107,14 @@ class Running:
     """Watchers at work."""
 
     pool: ThreadPoolExecutor
+    seconds: float  # that they were given
     probing: dict[str, Future[list[Probe]]]
     streaming: Future[tuple[list[Interval], bool]] | None
 
     def end(self) -> Traffic:
         """What they saw, once all have ended. Raises ToolFailed, PodwireError."""
         with self.pool:
-            stream, broken = self.streaming.result() if self.streaming else ([], False)
-            return Traffic({name: one.result() for name, one in self.probing.items()}, stream, broken)
+            stream, gone = self.streaming.result() if self.streaming else ([], False)
+            probes = {name: one.result() for name, one in self.probing.items()}
+            given_up = seeing.ended_early(probes.get(UDP, ()), self.seconds)
+            return Traffic(probes, stream, frozenset([TCP] * gone + [UDP] * given_up))

@@ -203,16 +203,25 @@ def test_shares_of_each_hundredth_of_a_second() -> None:
 
 
 def test_what_was_not_watched_to_its_end_is_no_reading() -> None:
-    seen = Traffic({"udp": each_ms(0, 2), "connections": each_ms(0, 5)}, [Interval(0.0, 5.0, 1)], broken=False)
+    seen = Traffic({"udp": each_ms(0, 2), "connections": each_ms(0, 5)}, [Interval(0.0, 5.0, 1)], frozenset())
     seeing.check_to_the_end(seen.last_s, 2.1, 0.1)
     with pytest.raises(ToolFailed, match=r"^udp: the last 3.0 s were not watched, as steps came 2.5 s late$"):
         seeing.check_to_the_end(seen.last_s, 5.0, 2.5)
-    broken = Traffic({"connections": each_ms(0, 5)}, [Interval(0.0, 1.0, 1)], broken=True)
+    broken = Traffic({"connections": each_ms(0, 5)}, [Interval(0.0, 1.0, 1)], frozenset({"tcp"}))
     seeing.check_to_the_end(broken.last_s, 5.0, 0.0)
 
 
+def test_probes_that_end_early_know_nothing_of_the_rest() -> None:
+    """Where the server is gone its client gives up, which is no fault of the reading."""
+    assert seeing.ended_early(each_ms(0, 2), 4.0)
+    assert not seeing.ended_early(each_ms(1, 4.9), 4.0)
+    assert not seeing.ended_early([], 4.0)
+    given_up = Traffic({"udp": each_ms(0, 2)}, [], frozenset({"udp"}))
+    seeing.check_to_the_end(given_up.last_s, 4.0, 0.0)
+
+
 def test_what_was_not_watched_from_its_beginning_is_no_reading() -> None:
-    seen = Traffic({"udp": each_ms(1, 2), "connections": each_ms(4, 5)}, [Interval(0.9, 5.0, 1)], broken=False)
+    seen = Traffic({"udp": each_ms(1, 2), "connections": each_ms(4, 5)}, [Interval(0.9, 5.0, 1)], frozenset())
     seeing.check_from_the_beginning(seen.first_s, 4.0)
     with pytest.raises(ToolFailed, match=r"^connections: the first 3.0 s were not watched: what watches began late$"):
         seeing.check_from_the_beginning(seen.first_s, 1.0)

@@ -104,7 +104,13 @@ TRANSLATED = Mark("translated", "ct_mark", 0, 0, "the connection was sent to a S
 
 MASQUERADED = Mark("masqueraded", "ct_mark", 1, 1, "the client of the connection is seen as this node")
 CUT = Mark("cut", "ct_mark", 2, 2, "a policy denies the connection now: its answers are dropped, too")
-REMEMBERED = Mark("remembered", "ct_mark", 3, 3, "conntrack knows the connection, though it may not be answered yet")
+REMEMBERED = Mark(
+    "remembered",
+    "ct_mark",
+    3,
+    3,
+    "conntrack knows the connection, which was not translated, though it may not be answered yet",
+)
 SERVICE_LABEL = Mark("service_label", "ct_label", 0, 31, "the Service port that the connection was sent to")
 
 MARKS = {

@@ -35,7 +35,6 @@ from controller.tables import CONNTRACK, CONNTRACK_COMMIT, CONNTRACK_STATE, EGRE
 FEATURE = Feature.CONNTRACK
 ENDS = ("0x1/0x1", "0x4/0x4")  # FIN, RST
 NEW, KNOWN, INVALID = "+trk+new", "+trk-new-rpl-rel", "+trk+inv"
-THERE = "+trk-rpl-rel"
 ANSWER, RELATED = "+trk-new+rpl", "+trk-new-rpl+rel"
 
 
@@ -69,6 +68,7 @@ def _states(owner: Owner) -> Iterator[Flow]:
     again: Fields = {"eth_type": IP, "ct_state": NEW, TRANSLATED.name: 1}
     chosen = load(ENDPOINT, Endpoint.CHOSEN)
     yield owner.flow(CONNTRACK_STATE, Priority.SPECIFIC, again, chosen, seen_as, Goto(EGRESS_ADMIN))
-    of_a_known_one: Fields = {"eth_type": IP, "ct_state": THERE, JUDGED_ONLY.name: 1, REMEMBERED.name: 1}
-    yield owner.flow(CONNTRACK_STATE, Priority.FIRST, of_a_known_one, seen_as, Goto(EGRESS_ADMIN))
-    yield owner.flow(CONNTRACK_STATE, Priority.STRICT, {"eth_type": IP, JUDGED_ONLY.name: 1})
+    judged: Fields = {"eth_type": IP, JUDGED_ONLY.name: 1}
+    for state in ({"ct_state": KNOWN}, {"ct_state": NEW, REMEMBERED.name: 1}):
+        yield owner.flow(CONNTRACK_STATE, Priority.FIRST, {**judged, **state}, seen_as, Goto(EGRESS_ADMIN))
+    yield owner.flow(CONNTRACK_STATE, Priority.STRICT, judged)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from controller.actions import Ct, Nat, load
 from controller.flows import Flow, Owner
 from controller.intents import HostPort
-from controller.marks import ENDPOINT, REMEMBERED, SOURCE, TRANSLATED, ZONE, Endpoint, Feature, Priority, Source
+from controller.marks import ENDPOINT, SOURCE, TRANSLATED, ZONE, Endpoint, Feature, Priority, Source
 from controller.tables import EGRESS_ADMIN, SERVICE_FRONT_END
 from controller.translation import asked
 
@@ -21,8 +21,7 @@ FEATURE = Feature.HOST_PORTS
 def host_port(one: HostPort, owner: Owner) -> Iterator[Flow]:
     """Translated on the spot: there is nothing to choose."""
     nat = Nat("dst", one.backend.address, one.backend.port)
-    marks = ((TRANSLATED.name, 1), (REMEMBERED.name, 1))
-    translate = Ct(ZONE.name, commit=True, nat=nat, load=marks, table=EGRESS_ADMIN)
+    translate = Ct(ZONE.name, commit=True, nat=nat, load=((TRANSLATED.name, 1),), table=EGRESS_ADMIN)
     fields = asked(one.address, one.protocol, one.port)
     if one.address.startswith("127."):
         fields = {**fields, SOURCE.name: int(Source.NODE)}

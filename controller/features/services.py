@@ -21,7 +21,6 @@ from controller.marks import (
     MASQUERADED,
     OUTSIDE,
     REFUSED_PORT,
-    REMEMBERED,
     SERVICE_LABEL,
     SERVICE_PORT,
     TRANSLATED,
@@ -98,7 +97,7 @@ def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
 def refusal(one: Refusal, owner: Owner) -> Iterator[Flow]:
     """Where a bridge sends what is refused: past policy, which has no say in it."""
     nat = Nat("dst", one.address, REFUSED_PORT)
-    refuse = Ct(ZONE.name, commit=True, nat=nat, load=((TRANSLATED.name, 1), (REMEMBERED.name, 1)), table=ROUTING)
+    refuse = Ct(ZONE.name, commit=True, nat=nat, load=((TRANSLATED.name, 1),), table=ROUTING)
     yield owner.flow(ENDPOINT_DNAT, Priority.NORMAL, {"eth_type": IP, ENDPOINT.name: Endpoint.REFUSED}, refuse)
 
 
@@ -126,7 +125,7 @@ def _commit(one: Choice, nat: Nat | None) -> Ct:
         ZONE.name,
         commit=True,
         nat=nat,
-        load=((TRANSLATED.name, 1), (REMEMBERED.name, 1), (SERVICE_LABEL.name, one.label)),
+        load=((TRANSLATED.name, 1), (SERVICE_LABEL.name, one.label)),
         move=(Move(MASQUERADE.name, MASQUERADED.name),),
         table=DNAT_AGAIN,
     )

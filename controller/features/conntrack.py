@@ -69,6 +69,6 @@ def _states(owner: Owner) -> Iterator[Flow]:
     chosen = load(ENDPOINT, Endpoint.CHOSEN)
     yield owner.flow(CONNTRACK_STATE, Priority.SPECIFIC, again, chosen, seen_as, Goto(EGRESS_ADMIN))
     judged: Fields = {"eth_type": IP, JUDGED_ONLY.name: 1}
-    for state in ({"ct_state": KNOWN}, {"ct_state": NEW, REMEMBERED.name: 1}):
-        yield owner.flow(CONNTRACK_STATE, Priority.FIRST, {**judged, **state}, seen_as, Goto(EGRESS_ADMIN))
+    for known in ({**judged, "ct_state": KNOWN}, {**judged, "ct_state": NEW, REMEMBERED.name: 1}):
+        yield owner.flow(CONNTRACK_STATE, Priority.FIRST, known, seen_as, Goto(EGRESS_ADMIN))
     yield owner.flow(CONNTRACK_STATE, Priority.STRICT, judged)

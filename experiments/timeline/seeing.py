@@ -60,9 +60,9 @@ def probes(stdout: str, to_monotonic_s: float) -> list[Probe]:
     return found
 
 
-def ended_early(found: Sequence[Probe], seconds: float) -> bool:
-    """Whether probes ended long before they should have: who sends them gives up where nobody listens any more."""
-    return bool(found) and found[-1].sent_s - found[0].sent_s < seconds - _UNSEEN_S
+def ended_early(times_s: Sequence[float], seconds: float) -> bool:
+    """Whether what was to watch for so long ended long before: it gives up where nobody listens any more."""
+    return bool(times_s) and times_s[-1] - times_s[0] < seconds - _UNSEEN_S - STREAM_BIN_S
 
 
 def check_to_the_end(last_s: Mapping[str, float], ends_s: float, late_s: float) -> None:

@@ -116,5 +116,6 @@ class Running:
         with self.pool:
             stream, gone = self.streaming.result() if self.streaming else ([], False)
             probes = {name: one.result() for name, one in self.probing.items()}
-            given_up = seeing.ended_early(probes.get(UDP, ()), self.seconds)
-            return Traffic(probes, stream, frozenset([TCP] * gone + [UDP] * given_up))
+            looked = {UDP: [one.sent_s for one in probes.get(UDP, ())], TCP: [one.begins_s for one in stream]}
+            early = {watch for watch, times in looked.items() if seeing.ended_early(times, self.seconds)}
+            return Traffic(probes, stream, frozenset(early | {TCP} if gone else early))

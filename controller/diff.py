@@ -48,6 +48,14 @@ class Change:
         flows = {number: flow for number, flow in self.flows.items() if number not in part.flows}
         return Change(flows, gone=self.gone)
 
+    def displace(self, waiting: Change) -> None:
+        """Take along what waits to go from where something comes: a switch has one flow of a match and priority."""
+        leaving = {was.place: number for number, was in waiting.gone.items() if waiting.flows.get(number, was) is None}
+        come = [flow.place for flow in self.flows.values() if flow] if leaving else []
+        for number in {leaving[place] for place in come if place in leaving} - self.flows.keys():
+            del waiting.flows[number]
+            self.put(number, None, waiting.gone[number])
+
 
 @dataclass(frozen=True)
 class Rules:

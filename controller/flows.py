@@ -67,6 +67,11 @@ class Flow:
         return (self.table.number, self.cookie)
 
     @property
+    def place(self) -> tuple[int, int, Match]:
+        """What a switch knows a flow by: another with the same would take its place."""
+        return (self.table.number, int(self.priority), self.match)
+
+    @property
     def bare(self) -> Flow:
         """It without what it does: the same of all that take its place."""
         return replace(self, actions=())

@@ -139,7 +139,7 @@ def without_openings(change: Change, *, baseline: bool = True) -> tuple[Change, 
     baseline = baseline or any(table in _BASELINE for table, _ in change.flows)
     come = [flow for flow in change.flows.values() if flow]
     gone = [change.gone[number] for number, flow in change.flows.items() if flow is None and number in change.gone]
-    coming, going = (_Isolated([] if baseline else flows) for flows in (come, gone))
+    coming, going = (_Isolated([] if baseline else flows, others) for flows, others in ((come, gone), (gone, come)))
     delivered = set(_delivered(come))
     rest, opening = Change({}, change.groups, change.stale), Change()
     alone, replaced = _apart(change)
@@ -196,10 +196,13 @@ def _delivered(flows: Collection[Flow]) -> Iterator[FlowId]:
 
 
 class _Isolated:
-    """The isolation that comes, or goes, with some flows, and which of them mean nothing without it."""
+    """The isolation that comes, or goes, with some flows, and which of them mean nothing without it.
 
-    def __init__(self, flows: Collection[Flow]) -> None:
-        self._pods = {(_SIDES[flow.table.number], _pod(flow)) for flow in flows if flow.table.number in _SIDES}
+    Not where others of the same change have it go, or come: an address that was another pod's.
+    """
+
+    def __init__(self, flows: Collection[Flow], others: Collection[Flow]) -> None:
+        self._pods = _isolated(flows) - _isolated(others)
         self._rules = {dict(flow.match)["conj_id"] for flow in flows if _is_verdict(flow)}
 
     def has_verdict(self, flow: Flow | None) -> bool:
@@ -213,6 +216,11 @@ class _Isolated:
         if clause.clause == POD:
             return (flow.table.number, _pod(flow)) in self._pods
         return clause.id in self._rules
+
+
+def _isolated(flows: Collection[Flow]) -> set[tuple[int, object]]:
+    """The pods that some flows isolate, by the stage that tells what they are allowed nevertheless."""
+    return {(_SIDES[flow.table.number], _pod(flow)) for flow in flows if flow.table.number in _SIDES}
 
 
 def _is_verdict(flow: Flow) -> bool:

@@ -202,6 +202,7 @@ class SwitchSync:
         self._outbox = self._held_back(opening, closing_objects(rest))
         change = rest
         change.add(opening.without(self._outbox))
+        change.displace(self._outbox)
         self._unjudged |= moments(change)
         self._closing.send(all_of_it=True)
         self._passing.send(all_of_it=not passes_anything(self._outbox))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from controller.marks import Side
 from k8sshim.errors import PodwireError
 from k8sshim.objects import Key, Labels
-from k8sshim.policies import DIRECTIONS, Namespace, Policy, Tier
+from k8sshim.policies import DIRECTIONS, Action, Namespace, Policy, Tier
 from k8sshim.selectors import Selector
 
 from .entries import Isolation, Itself, PolicyEntry, RulePlace
@@ -162,7 +162,8 @@ class Policies:
         """A rule's place, with so many of its policy and direction before it. Raises PodwireError where there is none.
 
         Which of a NetworkPolicy's rules allows is all the same, so they share a priority. Of an administrator's, the
-        first that matches decides.
+        first that matches decides. One that does something else than before has another number: bridges hold both for
+        a while, and what leads to the one verdict shall not meet the other.
         """
         direction, index, numbers = variant
         rules, subject = policy.rules(direction) or (), f"{policy} {direction.lower()}[{index}]"
@@ -173,8 +174,10 @@ class Policies:
         else:
             sharing, others = subject, sorted(one[2] for one in found if one[:2] == variant[:2])
             priority = place_in(rules, index, others.index(numbers), self._ordered[policy.tier, direction][unit])
-        number = self._number_of(f"rule {subject} {numbers}")
-        return RulePlace(subject, sharing, policy.tier, SIDES[direction], rules[index].action, number, priority)
+        action = rules[index].action
+        name = f"rule {subject} {numbers}" if action is Action.ALLOW else f"{action.value} rule {subject} {numbers}"
+        number = self._number_of(name)
+        return RulePlace(subject, sharing, policy.tier, SIDES[direction], action, number, priority)
 
     def _nodes_with(self, selector: Selector) -> frozenset[str]:
         nodes = self._nodes.values()
@@ -192,10 +195,10 @@ class Policies:
                 delta.take(entry, comes)
             for entry, comes in entries_between(new[0], None, new[1]) if new else ():
                 delta.take(entry, comes)
+            if old:
+                self._numbered.pop(old[0].number, None)
             if new:
                 self._numbered[new[0].number] = new[0]
-            if old and not new:
-                self._numbered.pop(old[0].number, None)
 
     def _compare_policed(self, before: Policed, after: Policed, delta: Delta) -> None:
         for side in dict.fromkeys((*before, *after)):

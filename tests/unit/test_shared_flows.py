@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from bridges_at_work import EVERYBODY, LONGEST_S, START, X, Y, lived, peers, ports
 from network_model import Network, cluster_of, node, pod
 from test_opening import CALM_S, Clock, bundled, idle
 
@@ -16,7 +17,7 @@ from controller.marks import Feature, Priority
 from controller.opening import closes_anything, closing_objects, object_of, opens_anything, without_openings
 from controller.patience import ALWAYS
 from controller.tables import INGRESS_ADMIN, INGRESS_DEFAULT, INGRESS_POLICY, Table
-from k8sshim.policies import Namespace, Policy, network_policy
+from k8sshim.policies import Action, Namespace, Policy, Rule, network_policy
 
 pytestmark = pytest.mark.unit
 POLICY, ADDRESS = Owner(Feature.POLICY_ALLOW, "NetworkPolicy x/p ingress"), "10.244.1.2"
@@ -170,3 +171,29 @@ def test_flows_are_the_sum_of_pods_peers_ports_and_twice_the_rules() -> None:
 def test_policies_share_nothing() -> None:
     """A change of one touches no flow of another."""
     assert held(policy(80), policy(80, name="q")) == {1: 2 * (5 + 5 + 1), 0: 2 * 2}
+
+
+# What bridges hold while policies change
+
+
+def test_an_address_that_two_pods_have_in_turn_stays_isolated() -> None:
+    """The isolation of the one takes the place of the other's, which was to go later, and comes back before that."""
+    isolated = ("policy", "p", EVERYBODY, None, ())
+    lived([isolated], [([("pod", 1, ("b", "y", 80))], 0.0), ([("pod", 1, START[1])], 0.0)], [0])
+
+
+def test_what_an_address_is_allowed_goes_with_the_pod_that_had_it_though_both_are_isolated() -> None:
+    """Otherwise the other end, which waits for what closes alone, would open before."""
+    start = [("policy", "p", X, (Rule(Action.ALLOW, None, None),), None), ("policy", "q", Y, (), ())]
+    lived(start, [([("pod", 2, ("b", "y", 80)), ("policy", "q", Y, (), None)], LONGEST_S)], [0, 30, 90])
+
+
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+def test_a_rule_that_denies_denies_until_it_goes_though_it_passes_others_on_from_now(direction: str) -> None:
+    """It would pass them on, too, while it has both peers, or both ports, and the verdict of the new rule."""
+    last = Rule(Action.DENY, None, None)
+    before, after = ((Rule(action, peers(one), ports(port)), last)
+                     for action, one, port in ((Action.DENY, X, 80), (Action.PASS, Y, 81)))  # fmt: skip
+    both = [("policy", "first", EVERYBODY, *((one, None) if direction == "ingress" else (None, one)))
+            for one in (before, after)]  # fmt: skip
+    lived(both[:1], [(both[1:], LONGEST_S)], [3, 7, 11])

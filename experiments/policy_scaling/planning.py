@@ -9,7 +9,7 @@ from experiments.scenario import Pace, Scenario
 
 METRICS = ("first-packet", "throughput", "connections", "changes", "newcomers")  # those that are read again and again
 LIMITED = ("changes", "newcomers")  # and these as often as there is time for
-CONNECTIONS_PER_S, ENTER_S, SETTLE_S, POD_S = 2500.0, 0.25, 0.9, 1.4
+CONNECTIONS_PER_S, ENTER_S, SETTLE_S, POD_S = 2500.0, 0.25, 0.9, 0.55
 _WRITE_S = {PODWIRE: (0.02, 0.0, 0.0), KUBE_ROUTER: (0.1, 0.0009, 1e-6)}  # once, for each policy, for its square
 _LOAD_S = {PODWIRE: (1.0, 0.012, 0.0), KUBE_ROUTER: (0.7, 0.0018, 2e-6)}
 

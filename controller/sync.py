@@ -107,7 +107,7 @@ class SwitchSync:
         self._nothing_pends()
         self._sent: dict[int, Item] = {}
         self._xid = FIRST_XID
-        self._failed = False  # something of the bundle under way was refused
+        self._failed = False  # something of the bundle under way was refused, or what the switch holds is not sure
         self.settled = False  # it has been told all that it was missing when it was read
         self._attempts = 0
         self._flows: set[FlowId] = set()
@@ -187,8 +187,17 @@ class SwitchSync:
     def change(self, change: Change) -> None:
         """More to do; sent by the next `flush`. Until the switch has been read, its answer will show it."""
         if self.state in (State.IDLE, State.COMMITTING, State.FORGETTING):
+            unsure = any(flow and self._may_lack(number) for number, flow in change.flows.items())
+            self._failed |= unsure
             self._outbox.add(change)
             self._note(change, self._clock())
+            if unsure and self.state is State.IDLE:
+                self.read()
+
+    def _may_lack(self, number: FlowId) -> bool:
+        """Of what is held back, and would go: where it was is not known, so another may have taken its place there."""
+        going = number in self._opened and self._outbox.flows.get(number, self) is None
+        return going and number not in self._outbox.gone
 
     def flush(self) -> None:
         """Send what has gathered, unless a bundle is on its way; what opens only if it may."""

@@ -32,6 +32,7 @@ from k8sshim.objects import ContainerPort, Key
 from k8sshim.policies import Action, Block, Namespace, Peer, PodGroup, Policy, PolicyPort, Rule, Tier
 from k8sshim.selectors import Selector
 
+QUESTION = b"?"
 LONGEST_S = 60.0  # until everything is at rest
 Message = tuple[str, Any]
 Sets = dict[tuple[int, Side], Judged]  # of each bridge and side
@@ -49,8 +50,11 @@ class Messages:
     def bundle(self, number: int, messages: list[Message], first_xid: int) -> list[Message]:
         return messages
 
+    def ask_groups(self) -> bytes:
+        """The last that is asked when a switch is read."""
+        return bytes(8) + QUESTION
+
     def __getattr__(self, name: str) -> Callable[..., bytes]:
-        """What is asked while a switch is read."""
         return lambda *some: bytes(8)
 
 
@@ -64,6 +68,8 @@ class Bridge:
     def send(self, message: bytes | list[Message]) -> None:
         if isinstance(message, list):
             self._fabric.later(partial(self.take, message))
+        elif message.endswith(QUESTION):
+            self._fabric.later(self.answer)
 
     def take(self, messages: list[Message]) -> None:
         for kind, one in messages if not self.lost else ():
@@ -137,7 +143,6 @@ class Fabric:
             patience=patience, memory=bridge, clock=lambda: self.now,
         )  # fmt: skip
         bridge.sync.read()
-        self.later(bridge.answer)
 
     def flush(self) -> None:
         there = {dpid: bridge.sync for dpid, bridge in self._bridges.items() if not bridge.lost}

@@ -254,7 +254,7 @@ def test_what_came_earlier_does_not_wait_for_what_came_later() -> None:
 def test_what_was_held_back_may_be_taken_back() -> None:
     open_until, clock = [LONG_AGO], Clock()
     sync, wire = idle(open_until, clock)
-    sync.change(Change({ALLOW.id: ALLOW, DENY.id: None}))
+    sync.change(Change({ALLOW.id: ALLOW, DENY.id: None}, gone={DENY.id: DENY}))
     sync.flush()
     sync.change(Change({ALLOW.id: None, DENY.id: DENY}))
     open_until[0] = ALWAYS

@@ -182,6 +182,12 @@ def test_an_address_that_two_pods_have_in_turn_stays_isolated() -> None:
     lived([isolated], [([("pod", 1, ("b", "y", 80))], 0.0), ([("pod", 1, START[1])], 0.0)], [0])
 
 
+def test_it_does_so_where_nothing_is_known_of_what_was_to_go_but_its_cookie() -> None:
+    """The switch was read anew: it is read once more."""
+    isolated = ("policy", "p", EVERYBODY, None, ())
+    lived([isolated], [([("lose", 1), ("pod", 1, ("b", "y", 80))], 0.02), ([("pod", 1, START[1])], 0.0)], [0])
+
+
 def test_what_an_address_is_allowed_goes_with_the_pod_that_had_it_though_both_are_isolated() -> None:
     """Otherwise the other end, which waits for what closes alone, would open before."""
     start = [("policy", "p", X, (Rule(Action.ALLOW, None, None),), None), ("policy", "q", Y, (), ())]

@@ -15,7 +15,7 @@ from packet_sets import BRIDGES, PLACES, PORTS
 from k8sshim.policies import Action, Block, Rule
 
 pytestmark = pytest.mark.unit
-CASES = 8_000 if os.environ.get("CI") else 800
+CASES = 3_000 if os.environ.get("CI") else 800
 NODE, HALF = Block.of("10.244.1.0/24"), Block.of("10.244.0.0/16", ["10.244.2.3/32"])
 PEERS = st.sampled_from([None, peers(EVERYBODY), peers(X), peers(Y), peers(NODE), peers(X, HALF)])
 WAYS = st.sampled_from([None, ports(80), ports(81), ports(80, 81), ports(80, last=81), ports("web")])

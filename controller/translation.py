@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .actions import Actions, Ct, Nat, load
+from .actions import Actions, Ct, Goto, Nat, load
 from .flows import IP, PORT_FIELDS, PROTOCOLS, Fields, Flow, Owner
-from .marks import ENDPOINT, REMEMBERED, SOURCE_TRANSLATED, SOURCE_ZONE, TO_NODE, ZONE, Priority
+from .marks import ENDPOINT, REMEMBERED, SOURCE_TRANSLATED, SOURCE_ZONE, TO_NODE, TRANSLATED, ZONE, Priority
 from .services import THIS_NODE
-from .tables import CONNTRACK, INGRESS_ADMIN, SNAT
+from .tables import CONNTRACK, CONNTRACK_STATE, INGRESS_ADMIN, SERVICE_FRONT_END, SNAT
 
 
 def asked(address: str, protocol: str, port: int) -> Fields:
@@ -20,6 +20,15 @@ def asked(address: str, protocol: str, port: int) -> Fields:
     number = PROTOCOLS[protocol]
     where: Fields = {TO_NODE.name: 1} if address == THIS_NODE else {"ipv4_dst": address}
     return {"eth_type": IP, "ip_proto": number, **where, PORT_FIELDS[number]: port}
+
+
+def untranslated_yet(address: str, protocol: str, port: int, owner: Owner) -> Flow:
+    """What follows the first packet before any answer is translated like that: the kernel does only what was answered.
+
+    It goes the way of the first, and the connection keeps the endpoint that it has.
+    """
+    fields: Fields = {**asked(address, protocol, port), "ct_state": "+trk+new", TRANSLATED.name: 1}
+    return owner.flow(CONNTRACK_STATE, Priority.SPECIFIC, fields, Goto(SERVICE_FRONT_END))
 
 
 def source(address: str, ports: tuple[int, int] = (0, 0)) -> Actions:

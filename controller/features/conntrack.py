@@ -53,7 +53,8 @@ def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
 def _states(owner: Owner) -> Iterator[Flow]:
     """New connections go on to the next stage; known ones have an endpoint, and policies judge them anew.
 
-    A packet that follows the first before any answer counts as new, though it has been translated already.
+    A packet that follows the first before any answer counts as new, though it has been translated already (in the
+    kernel it has not: `untranslated_yet`).
     """
     seen_as = Move(MASQUERADED.name, MASQUERADE.name)
     answered = (seen_as, *PAST_POLICY)
@@ -67,7 +68,7 @@ def _states(owner: Owner) -> Iterator[Flow]:
         yield owner.flow(CONNTRACK_STATE, Priority.NORMAL, {"eth_type": IP, "ct_state": state}, *answered)
     again: Fields = {"eth_type": IP, "ct_state": NEW, TRANSLATED.name: 1}
     chosen = load(ENDPOINT, Endpoint.CHOSEN)
-    yield owner.flow(CONNTRACK_STATE, Priority.SPECIFIC, again, chosen, seen_as, Goto(EGRESS_ADMIN))
+    yield owner.flow(CONNTRACK_STATE, Priority.FALLBACK, again, chosen, seen_as, Goto(EGRESS_ADMIN))
     judged: Fields = {"eth_type": IP, JUDGED_ONLY.name: 1}
     for known in ({**judged, "ct_state": KNOWN}, {**judged, "ct_state": NEW, REMEMBERED.name: 1}):
         yield owner.flow(CONNTRACK_STATE, Priority.FIRST, known, seen_as, Goto(EGRESS_ADMIN))

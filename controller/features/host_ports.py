@@ -13,7 +13,7 @@ from controller.flows import Flow, Owner
 from controller.intents import HostPort
 from controller.marks import ENDPOINT, SOURCE, TRANSLATED, ZONE, Endpoint, Feature, Priority, Source
 from controller.tables import EGRESS_ADMIN, SERVICE_FRONT_END
-from controller.translation import asked
+from controller.translation import asked, untranslated_yet
 
 FEATURE = Feature.HOST_PORTS
 
@@ -26,3 +26,4 @@ def host_port(one: HostPort, owner: Owner) -> Iterator[Flow]:
     if one.address.startswith("127."):
         fields = {**fields, SOURCE.name: int(Source.NODE)}
     yield owner.flow(SERVICE_FRONT_END, Priority.NORMAL, fields, load(ENDPOINT, Endpoint.CHOSEN), translate)
+    yield untranslated_yet(one.address, one.protocol, one.port, owner)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.actions import Goto, load
+from controller.actions import Goto, Move, load
 from controller.flows import ICMP, IP, PORT_FIELDS, Fields, Flow, Owner
 from controller.intents import LocalPort
 from controller.marks import (
     MASQUERADE,
+    MASQUERADED,
     NODE_SOURCE_MASKS,
     NODE_SOURCE_PORTS,
     OUT_PORT,
@@ -43,7 +44,8 @@ def local_port(port: LocalPort, owner: Owner) -> Iterator[Flow]:
         back: Fields = {"eth_type": IP, "ct_state": "-trk", "ipv4_dst": port.address, **answer}
         yield owner.flow(CONNTRACK, Priority.NORMAL, back, look_up_source())
     new: Fields = {"eth_type": IP, "ct_state": "+trk+new", "ipv4_dst": port.address}
-    yield owner.flow(CONNTRACK_STATE, Priority.NORMAL, new, load(TO_NODE, 1), Goto(SERVICE_FRONT_END))
+    seen_as = Move(MASQUERADED.name, MASQUERADE.name)  # of what follows the first packet before any answer
+    yield owner.flow(CONNTRACK_STATE, Priority.NORMAL, new, load(TO_NODE, 1), seen_as, Goto(SERVICE_FRONT_END))
 
 
 def _answers() -> Iterator[Fields]:

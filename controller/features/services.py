@@ -38,7 +38,7 @@ from controller.tables import (
     SERVICE_FRONT_END,
     SERVICE_LOAD_BALANCING,
 )
-from controller.translation import asked
+from controller.translation import asked, untranslated_yet
 
 FEATURE = Feature.SERVICES
 REFUSE: Actions = (load(ENDPOINT, Endpoint.REFUSED), Goto(ENDPOINT_DNAT))
@@ -53,6 +53,7 @@ def front_end(one: FrontEnd, owner: Owner) -> Iterator[Flow]:
     fields = {**asked(one.address, one.protocol, one.port), **clients, **outside}
     choice = load(SERVICE_PORT, one.choice)
     yield owner.flow(SERVICE_FRONT_END, priority, fields, choice, *seen_as, Goto(SERVICE_AFFINITY))
+    yield untranslated_yet(one.address, one.protocol, one.port, owner)
 
 
 def closed_port(one: ClosedPort, owner: Owner) -> Iterator[Flow]:

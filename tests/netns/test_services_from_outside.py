@@ -14,7 +14,7 @@ pytestmark = pytest.mark.netns
 PORTS = {80: "TCP", 53: "UDP"}
 KINDS = pytest.mark.parametrize(("kind", "port"), [("TCP", 80), ("UDP", 53)], ids=["TCP", "UDP"])
 RANGED, OPEN, SHARED = "198.51.100.1", "198.51.100.2", "192.0.2.1"
-WEB, OLD, STICKY = "10.96.0.20", "10.96.0.21", "10.96.0.22"
+WEB, OLD, STICKY, LISTENS = "10.96.0.20", "10.96.0.21", "10.96.0.22", "10.96.0.23"
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +117,42 @@ def test_affinity_under_policy_local_keeps_to_the_nodes_endpoints(lab: Handmade,
 
 def test_no_switch_refused_anything(lab: Handmade) -> None:
     assert "ERROR" not in lab.log.read_text()
+
+
+LISTENER = """
+import socket, sys
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+one.bind(("", int(sys.argv[1])))
+one.settimeout(30)
+print("ready", flush=True)
+while True:
+    said, client = one.recvfrom(100)
+    print(said.decode(), client[1], flush=True)
+"""
+SPEAKER = """
+import socket, sys, time
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+one.connect((sys.argv[1], int(sys.argv[2])))
+for number in range(4):
+    one.send(str(number).encode())
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("client", ["a", "outside"])
+def test_all_that_is_sent_before_an_answer_reaches_the_endpoint(lab: Handmade, client: str) -> None:
+    """As statsd, syslog, and resolvers that ask two things at once have it."""
+    lab.service("listens", LISTENS, {53: "UDP"}, [(lab.hosts["c"].address, 9100)], {53: 30090})
+    lab.programmed()
+    where = (LISTENS, 53) if client == "a" else (lab.hosts["node1"].address, 30090)
+    listener = lab.hosts["c"].python(LISTENER, "9100")
+    assert listener.stdout
+    try:
+        assert listener.stdout.readline() == "ready\n"
+        lab.hosts[client].python(SPEAKER, where[0], str(where[1])).communicate(timeout=30)
+        heard = [listener.stdout.readline().split() for _ in range(4)]
+    finally:
+        listener.kill()
+        listener.communicate()
+    assert [said for said, _ in heard] == list("0123")
+    assert len({port for _, port in heard}) == 1

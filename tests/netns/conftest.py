@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +26,11 @@ def in_a_sandbox() -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def nothing_left_behind(in_a_sandbox: None) -> Iterator[None]:
-    """Modules come in any order, and what is killed on purpose leaves its namespaces."""
+    """Modules come in any order, and what is killed on purpose leaves its links and namespaces."""
     yield
+    links = subprocess.run(["ip", "-json", "link", "show", "type", "veth"], capture_output=True, text=True, check=True)
+    for link in json.loads(links.stdout or "[]"):
+        subprocess.run(["ip", "link", "delete", link["ifname"]], check=False)  # its other end went with another
     namespaces = LinuxNamespaces()
     namespaces.delete(sorted(namespaces.names()))
 

@@ -170,6 +170,8 @@ def _claim(folder: Path) -> Claim | None:
     except FileNotFoundError:
         return None
     except OSError as error:
+        if isinstance(error, FileExistsError) and not any(one.is_file() for one in (_labs(), folder)):
+            return None  # tidied away just when `mkdir` looked whether it is a folder
         raise _unusable(error) from error
     if descriptor is None:
         return None

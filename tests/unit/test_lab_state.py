@@ -7,6 +7,7 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,26 @@ def test_a_folder_that_cannot_be_used_is_named(home: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PODWIRE_HOME", "/proc/no-such-folder")
     with pytest.raises(BadInput, match=r"^cannot use /proc/no-such-folder: "):
         state.claim("one")
+
+
+def test_a_file_in_a_labs_place_is_named(home: Path) -> None:
+    (home / "labs").mkdir(parents=True)
+    (home / "labs" / "one").touch()
+    with pytest.raises(BadInput, match=r"^cannot use .*/labs/one: File exists"):
+        state.claim("one")
+
+
+def test_a_folder_that_is_tidied_away_while_it_is_looked_at_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mkdir` finds a folder there, and when it looks whether it is one, nothing."""
+    mkdir, in_vain = Path.mkdir, iter([True])
+
+    def racing(path: Path, **how: Any) -> None:
+        if path.name == "one" and next(in_vain, False):
+            raise FileExistsError(17, "File exists", str(path))
+        mkdir(path, **how)
+
+    monkeypatch.setattr(Path, "mkdir", racing)
+    state.claim("one").release()
 
 
 def test_a_process_that_took_over_the_pid_does_not_keep_a_lab_alive() -> None:

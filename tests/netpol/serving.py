@@ -36,6 +36,8 @@ def _opened(netns: str, ports: Iterable[int], protocol: str) -> Iterator[socket.
     for port in ports:
         with syscalls.inside(netns):
             one = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
+        if protocol != "UDP":  # connections of servers before may not have ended yet, where a policy cut them
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind(("", port))
         if protocol != "UDP":
             one.listen(_BACKLOG)

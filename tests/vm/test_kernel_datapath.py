@@ -34,11 +34,9 @@ GROUPS = {
 }
 
 MODULES = "openvswitch sctp geneve ip_gre ipip wireguard sch_netem"
-USUAL = (
-    "overlays",
-    "topology",
-    "sctp",
-)  # "sctp-policies" fails since its servers' associations outlive a test, and belongs here again; emulation takes a quarter of an hour for all: PODWIRE_VM_GROUPS=all, or names
+# Emulation takes a quarter of an hour for all: PODWIRE_VM_GROUPS=all, or names. "sctp-policies" fails, since something of
+# a test's servers outlives it there, and belongs here again.
+USUAL = ("overlays", "topology", "sctp")
 _ASKED = os.environ.get("PODWIRE_VM_GROUPS", " ".join(USUAL)).split()
 CHOSEN = tuple(GROUPS) if _ASKED == ["all"] else tuple(name for name in GROUPS if name in _ASKED)
 

@@ -34,8 +34,8 @@ GROUPS = {
 }
 
 MODULES = "openvswitch sctp geneve ip_gre ipip wireguard sch_netem"
-# Emulation takes a quarter of an hour for all: PODWIRE_VM_GROUPS=all, or names. "sctp-policies" fails, since something of
-# a test's servers outlives it there, and belongs here again.
+# Emulation takes a quarter of an hour for all: PODWIRE_VM_GROUPS=all, or names. "sctp-policies" fails, since something
+# of a test's servers outlives it there, and belongs here again.
 USUAL = ("overlays", "topology", "sctp")
 _ASKED = os.environ.get("PODWIRE_VM_GROUPS", " ".join(USUAL)).split()
 CHOSEN = tuple(GROUPS) if _ASKED == ["all"] else tuple(name for name in GROUPS if name in _ASKED)

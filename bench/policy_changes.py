@@ -125,9 +125,15 @@ class _Side:
         here, anywhere = Counter(labels), Counter(label for label, _ in labels)
 
         def on(node: str) -> int:
-            about = [one for one in policies if here[one.subject, node]]
-            others = (sum(anywhere[group] for group in one.groups) + len(one.blocks) + len(one.ports) for one in about)
-            return sum(here[one.subject, node] + 2 + other for one, other in zip(about, others, strict=True))
+            return sum(
+                here[one.subject, node]
+                + sum(anywhere[group] for group in one.groups)
+                + len(one.blocks)
+                + len(one.ports)
+                + 2
+                for one in policies
+                if here[one.subject, node]
+            )
 
         return min(on(node) for node in {pod.node for pod in pods})
 

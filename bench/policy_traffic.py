@@ -45,7 +45,7 @@ def run() -> Outcome:
     ratios = tuple(policed / free for free, policed in rounds)
     free, policed = (statistics.median(of) for of in zip(*rounds, strict=True))
     beyond = max(case.held - case.formula for case in cases if case.rules == 1)
-    fewer, more = (case for case in cases if case.policies > 1 and case.policies >= MANY[-2])
+    fewer, more = (case for case in cases if case.policies >= MANY[-2])
     few_rules, many_rules = (case for case in cases if case.policies == 1 and case.rules > 1)
     return Outcome(
         (

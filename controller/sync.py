@@ -207,9 +207,8 @@ class SwitchSync:
             self._nothing_pends()
             self._settle()
             return
-        rest, opening = without_openings(self._outbox, baseline=self._patience.baseline())
-        self._outbox = self._held_back(opening, closing_objects(rest))
-        change = rest
+        change, opening = without_openings(self._outbox, baseline=self._patience.baseline())
+        self._outbox = self._held_back(opening, closing_objects(change))
         change.add(opening.without(self._outbox))
         change.displace(self._outbox)
         self._unjudged |= moments(change)

@@ -50,7 +50,10 @@ class LabSide:
         return sum(map(int, flows)) + sum(self._ofctl("dump-groups", *one).count("group_id=") for one in self._bridges)
 
     def forget_cached(self) -> None:
-        """Empty the switches' caches of decisions: the next packets are looked up in all tables."""
+        """Empty the switches' caches of decisions: the next packets are looked up in all tables.
+
+        While nobody else talks, in the kernel's datapath: docs/decisions/policies-as-flows.md tells why.
+        """
         for folder in dict.fromkeys(folder for folder, _ in self._bridges):
             self.sandbox.must(["ovs-appctl", "-t", f"{folder}/ovs-vswitchd.ctl", "revalidator/purge"])
 

@@ -31,9 +31,9 @@ TIMEOUT_S = 5.0  # of a switch that is there, and does nothing
 SOON_S = 0.1  # in which changes gather that nobody waits for
 IN_KERNEL = "system@"  # begins the name of the kernel's datapath
 PURGE = ("revalidator/purge",)
-# In one message, so that whoever is killed meanwhile leaves nobody paused. Once they go on, they look at everything,
-# by the tables of now.
-LOOK_AGAIN = ("revalidator/pause", "revalidator/resume", "revalidator/wait")
+# Whoever goes on looks at every flow by the tables of now, and is paused again when that is done. In one message, so
+# that a controller which is killed meanwhile leaves nobody paused.
+LOOK_AGAIN = ("revalidator/pause", "revalidator/resume") * 2
 
 
 class Memory(Protocol):

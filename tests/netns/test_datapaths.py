@@ -40,10 +40,17 @@ def forgotten(datapaths: Datapaths, bridge: str) -> bool:
     return done.wait(60)
 
 
-def test_a_datapath_forgets_when_it_is_told_to(lab: Handmade) -> None:
+@pytest.fixture(params=["as it is", "as the kernel's"])
+def datapaths(lab: Handmade, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Datapaths:
+    """Of the lab; what is done with the kernel's datapath can be done with any."""
+    if request.param == "as the kernel's":
+        monkeypatch.setattr("controller.datapaths.IN_KERNEL", "@")
+    return Datapaths(lab.folder, framework.load("os-ken"))
+
+
+def test_a_datapath_forgets_when_it_is_told_to(lab: Handmade, datapaths: Datapaths) -> None:
     a, b = lab.pod("a", 1, 2), lab.pod("b", 2, 2)
     lab.programmed()
-    datapaths = Datapaths(lab.folder, framework.load("os-ken"))
 
     def passes() -> bool:
         return any(actions != "drop" for actions in remembered(lab, a))
@@ -60,12 +67,11 @@ def test_a_datapath_forgets_when_it_is_told_to(lab: Handmade) -> None:
     assert a.pings(b.address)
 
 
-def test_it_may_be_told_to_while_packets_ask_for_flows(lab: Handmade) -> None:
+def test_it_may_be_told_to_while_packets_ask_for_flows(lab: Handmade, datapaths: Datapaths) -> None:
     """Open vSwitch 3.1.0 ends itself where flows of the kernel's datapath go in that moment."""
     pods = [lab.pod(f"pod{number}", number % 2 + 1, 2 + number) for number in range(6)]
     lab.programmed()
     probes = [Probe(one.netns, other.address, 80, "UDP") for one in pods for other in pods if one is not other]
-    datapaths = Datapaths(lab.folder, framework.load("os-ken"))
     ended = threading.Event()
 
     def talk() -> None:

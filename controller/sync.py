@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from .bundles import Bundle, Item, bundle_of, describe
 from .datapaths import FadesByItself, Memory
 from .diff import Change, Held, Rules, missing
 from .encode import Encoder, with_xid
@@ -59,10 +60,6 @@ class State(Enum):
     IDLE = "holds what it shall, as far as was sent"
     COMMITTING = "takes in a bundle"
     FORGETTING = "has its datapath forget what is closed"
-
-
-T = TypeVar("T", Flow, Group, FlowId, int)
-Item = Flow | Group | FlowId | int  # what a message of a bundle was about: adding a flow or group, or deleting it
 
 
 @dataclass
@@ -215,9 +212,11 @@ class SwitchSync:
         self._closing.send(all_of_it=True)
         self._passing.send(all_of_it=not passes_anything(self._outbox))
         self._opening.send(all_of_it=not opens_anything(self._outbox))
-        messages, items = self._messages(change)
-        if messages:
-            self._send_bundle(messages, items)
+        bundle = bundle_of(change, self._encoder, self.counters.refused)
+        for item, reason in bundle.unsayable:
+            self._leave_out(item, reason)
+        if bundle.messages:
+            self._send(bundle)
         else:
             self._taken_in()
         forgotten = [self._encoder.forget(self._zone, one) for one in change.stale]
@@ -248,14 +247,14 @@ class SwitchSync:
         self._opened = {number: at for number, at in opened.items() if at > now or at >= until(number)}
         return Change({number: opening.flows[number] for number in self._opened}, gone=opening.gone)
 
-    def _send_bundle(self, messages: list[bytes], items: list[Item]) -> None:
+    def _send(self, bundle: Bundle) -> None:
         first = self._xid + 1
-        self._sent = {first + 1 + place: item for place, item in enumerate(items)}
-        self._xid = first + len(messages) + 1
+        self._sent = dict(enumerate(bundle.items, first + 1))
+        self._xid = first + len(bundle.messages) + 1
         self.state = State.COMMITTING
         self.counters.bundles += 1
-        self.counters.messages += len(messages)
-        self._connection.send(self._encoder.bundle(self.counters.bundles, messages, first))
+        self.counters.messages += len(bundle.messages)
+        self._connection.send(self._encoder.bundle(self.counters.bundles, bundle.messages, first))
 
     def forget(self, messages: list[bytes]) -> None:
         """Have connections forgotten, unless the switch does not know how."""
@@ -342,34 +341,3 @@ class SwitchSync:
     def _next_xid(self) -> int:
         self._xid += 1
         return self._xid
-
-    def _messages(self, change: Change) -> tuple[list[bytes], list[Item]]:
-        """Groups before the flows that use them, and gone after them; a flow's old self before its new one."""
-        encoder, refused = self._encoder, self.counters.refused
-        groups = [group for group in change.groups.values() if group and group.content not in refused]
-        old_flows = [number for number, flow in change.flows.items() if flow is None]
-        flows = [flow for flow in change.flows.values() if flow and flow.id not in refused]
-        old_groups = [number for number, group in change.groups.items() if group is None]
-        encoded: list[tuple[bytes, Item]] = [
-            *self._encoded(encoder.put_group, groups),
-            *self._encoded(encoder.delete_flow, old_flows),
-            *self._encoded(encoder.add_flow, flows),
-            *self._encoded(encoder.delete_group, old_groups),
-        ]
-        return [message for message, _ in encoded], [item for _, item in encoded]
-
-    def _encoded(self, encode: Callable[[T], bytes], items: Iterable[T]) -> Iterator[tuple[bytes, T]]:
-        for item in items:
-            try:
-                yield encode(item), item
-            except Exception as error:  # the framework's own say nothing in common
-                self._leave_out(item, f"cannot be said in OpenFlow: {error}")
-
-
-def describe(item: Item | None) -> str:
-    """A message of a bundle, for the log."""
-    if item is None:
-        return "a message that is not known any more"
-    if isinstance(item, Flow | Group):
-        return f"{item.owner.subject}: {item.text}"
-    return f"deleting group {item:#x}" if isinstance(item, int) else f"deleting the flow with cookie {item[1]:#x}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from object_feed import ObjectFeed
 
 from lab.waiting import wait_until
@@ -99,6 +100,13 @@ class Handmade:
     @property
     def log(self) -> Path:
         return self.folder / "controller.log"
+
+    def begun(self, request: pytest.FixtureRequest) -> Handmade:
+        """With a controller and its network, until what asks for it ends."""
+        request.addfinalizer(self.stop)
+        self.start_controller()
+        self.build()
+        return self
 
     def build(self) -> None:
         """Bridges, links, nodes' namespaces; and the Cluster and Node objects."""

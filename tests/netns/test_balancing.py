@@ -51,10 +51,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if request.param == "ryu" and not RYU:
         pytest.skip("PODWIRE_RYU_PYTHON names no Python with Ryu 4.34")
     python = RYU if request.param == "ryu" else sys.executable
-    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2, "single", python, request.param)
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2, "single", python, request.param).begun(request)
     for number, name in enumerate(SERVERS):
         handmade.pod(name, 1 + number % 2, 2 + number, weight=WEIGHTS[name])
     for number, name in enumerate(CLIENTS):

@@ -20,10 +20,7 @@ CONNECTIONS = 33_000  # Linux gives out some 28,000 ports; from then on each has
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handmade]:
     """Two nodes; the client on the first, the server on the second."""
-    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2)
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2).begun(request)
     handmade.pod("client", 1, 2)
     server = handmade.pod("server", 2, 2)
     handmade.service("busy", SERVICE[0], {SERVICE[1]: "TCP"}, [(server.address, PORT)])

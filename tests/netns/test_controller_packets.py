@@ -28,10 +28,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if request.param == "ryu" and not RYU:
         pytest.skip("PODWIRE_RYU_PYTHON names no Python with Ryu 4.34")
     python = RYU if request.param == "ryu" else sys.executable
-    handmade = Handmade(tmp_path_factory.mktemp("lab"), 4, "leaf-spine", python, request.param)
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(tmp_path_factory.mktemp("lab"), 4, "leaf-spine", python, request.param).begun(request)
     for name, node, number in (("a", 1, 2), ("b", 1, 3), ("c", 2, 2), ("d", 4, 2)):
         handmade.pod(name, node, number)
     b, d, a = (handmade.hosts[name].address for name in ("b", "d", "a"))

@@ -19,10 +19,7 @@ WEB, PORTS = "10.96.0.10", {80: "TCP"}
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handmade]:
     """Two nodes, a pod each and a client; a Service on the first pod."""
-    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2)
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2).begun(request)
     for name, node, number in (("a", 1, 2), ("b", 2, 2), ("client", 1, 3)):
         handmade.pod(name, node, number)
     handmade.service("web", WEB, PORTS, [(handmade.hosts["a"].address, 8080)])

@@ -20,11 +20,7 @@ pytestmark = pytest.mark.netns
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Handmade:
-    one = Handmade(tmp_path)
-    request.addfinalizer(one.stop)
-    one.start_controller()
-    one.build()
-    return one
+    return Handmade(tmp_path).begun(request)
 
 
 def remembered(lab: Handmade, host: Host) -> list[str]:

@@ -27,10 +27,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         pytest.skip("PODWIRE_RYU_PYTHON names no Python with Ryu 4.34")
     python = RYU if request.param == "ryu" else sys.executable
     folder = tmp_path_factory.mktemp("lab")
-    handmade = Handmade(folder, 4, "leaf-spine", python=python, framework=request.param)
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(folder, 4, "leaf-spine", python=python, framework=request.param).begun(request)
     for number in range(2, 5):
         handmade.pod(f"a{number}", 1, number)
         handmade.pod(f"z{number}", 4, number)

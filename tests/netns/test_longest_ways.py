@@ -18,10 +18,7 @@ LISTENING = 9100  # as a node's metrics do
 
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handmade]:
-    handmade = Handmade(tmp_path_factory.mktemp("lab"), 6, "leaf-spine")
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(tmp_path_factory.mktemp("lab"), 6, "leaf-spine").begun(request)
     handmade.pod("a", 1, 2)
     nodes = [(handmade.hosts[name].address, LISTENING) for name in ("node5", "node6")]
     handmade.service("one", "10.96.0.10", PORTS, nodes[:1], {80: 30080, 53: 30081})

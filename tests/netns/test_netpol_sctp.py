@@ -94,10 +94,7 @@ class HandmadeCluster:
 
 @pytest.fixture(scope="module")
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> HandmadeCluster:
-    handmade = Handmade(tmp_path_factory.mktemp("lab"), NODES)
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(tmp_path_factory.mktemp("lab"), NODES).begun(request)
     one = HandmadeCluster.build(handmade)
     handmade.programmed(60)
     return one

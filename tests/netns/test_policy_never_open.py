@@ -179,10 +179,7 @@ def accumulated(before: Objects, changes: Sequence[tuple[tuple[str, str, str], R
 @pytest.fixture
 def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Story:
     feed = Feed()
-    lab = Handmade(tmp_path_factory.mktemp("lab"), 2, api=feed)
-    request.addfinalizer(lab.stop)
-    lab.start_controller()
-    lab.build()
+    lab = Handmade(tmp_path_factory.mktemp("lab"), 2, api=feed).begun(request)
     hosts = [lab.pod(f"pod-{number}", number % 2 + 1, number + 2) for number in range(PODS)]
     lab.programmed()
     for host in hosts:

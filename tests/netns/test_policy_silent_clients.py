@@ -55,10 +55,7 @@ Connection = tuple[str, int]  # a client's address and port
 
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Handmade:
-    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2, outside=True)
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2, outside=True).begun(request)
     for number, (name, node) in enumerate(PODS.items(), 2):
         handmade.pod(name, node, number)
         label(handmade, name)

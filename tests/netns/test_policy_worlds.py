@@ -35,10 +35,7 @@ once = settings(phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Handmade:
-    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2, outside=True)
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2, outside=True).begun(request)
     for number in range(PODS):
         handmade.pod(f"pod-{number}", number % 2 + 1, number + 2)
     handmade.programmed()

@@ -21,10 +21,7 @@ def lab(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sctp_through_switches: None
 ) -> Iterator[Handmade]:
     """`a` and `b` on node 1, `c` on node 2."""
-    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2)
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2).begun(request)
     for name, node, number in (("a", 1, 2), ("b", 1, 3), ("c", 2, 2)):
         handmade.pod(name, node, number, {"SCTP": 8000} if name == "b" else None)
     a, b, c = (handmade.hosts[name].address for name in ("a", "b", "c"))

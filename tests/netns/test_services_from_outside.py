@@ -20,10 +20,7 @@ WEB, OLD, STICKY, LISTENS = "10.96.0.20", "10.96.0.21", "10.96.0.22", "10.96.0.2
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handmade]:
     """Two nodes; `a`, `b` and `d` on the first, `c` on the second."""
-    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2, outside=True)
-    request.addfinalizer(handmade.stop)
-    handmade.start_controller()
-    handmade.build()
+    handmade = Handmade(tmp_path_factory.mktemp("lab"), 2, outside=True).begun(request)
     for name, node, number in (("a", 1, 2), ("b", 1, 3), ("d", 1, 4), ("c", 2, 2)):
         handmade.pod(name, node, number)
     handmade.programmed()

@@ -105,6 +105,8 @@ class Watch:
             self._push("DELETED", self._encode(event.record if event.deleted else _left(event.previous, event.record)))
 
     def _push(self, event_type: str, body: bytes) -> None:
+        if self._ended:  # what is written before the connection hears of that
+            return
         if len(self.queued) >= MAX_QUEUED:
             self.queued.clear()
             self.end()

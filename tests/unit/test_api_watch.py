@@ -92,6 +92,7 @@ def test_what_the_history_has_lost_is_gone(world: World) -> None:
         watcher = Watcher(world, WatchOptions(version="1"))
         line = json.loads(await anext(watcher.lines))
         assert (line["type"], line["object"]["code"], line["object"]["reason"]) == ("ERROR", 410, "Expired")
+        world.create("Pod", pod("c"))  # before the connection hears that it has ended
         with pytest.raises(StopAsyncIteration):
             await anext(watcher.lines)
 
@@ -132,6 +133,7 @@ def test_a_client_that_does_not_read_is_cut_off(world: World) -> None:
         await watcher.next()
         watcher.watch.queued.extend([b"{}\n"] * MAX_QUEUED)
         world.create("Pod", pod("b"))
+        world.create("Pod", pod("c"))  # of which it would hear without what came before
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(anext(watcher.lines), 5)
 

@@ -23,7 +23,7 @@ class Bundle:
     unsayable: list[tuple[Item, str]] = field(default_factory=list)
 
     def take(self, encode: Callable[[T], bytes], items: Iterable[T]) -> None:
-        """Say these with that."""
+        """Encode these; what cannot be is set apart."""
         for item in items:
             try:
                 message = encode(item)

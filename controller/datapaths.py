@@ -6,7 +6,7 @@ another is looked for by one of its packets, and where two overlap the wrong one
 for as long as packets use it. docs/decisions/policies-as-flows.md tells how that looks. So all its flows go.
 
 The kernel's datapath has no such defect, and its flows must not go: where a packet asks for one in the same moment,
-Open vSwitch ends itself ("Invalid ukey transition"). It is told to look at them now, and says when it has.
+Open vSwitch ends itself ("Invalid ukey transition"). There it is given the time to look at them.
 
 What is asked goes over the control sockets of Open vSwitch, one JSON-RPC request a connection (ovs-appctl(8)).
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,11 +29,8 @@ log = logging.getLogger(__name__)
 CONTROL_SOCKETS = "*/ovs-vswitchd.ctl"  # each Open vSwitch has a folder of its own
 TIMEOUT_S = 5.0  # of a switch that is there, and does nothing
 SOON_S = 0.1  # in which changes gather that nobody waits for
-IN_KERNEL = "system@"  # begins the name of the kernel's datapath
-PURGE = ("revalidator/purge",)
-# Whoever goes on looks at every flow by the tables of now, and is paused again when that is done. In one message, so
-# that a controller which is killed meanwhile leaves nobody paused.
-LOOK_AGAIN = ("revalidator/pause", "revalidator/resume") * 2
+LOOKS_S = 0.05  # in which Open vSwitch looks at the flows of the kernel's datapath again
+IN_KERNEL = "system@"  # begins the names of bridges in it
 
 
 class Memory(Protocol):
@@ -67,7 +64,7 @@ class Datapaths:
 
         def act() -> None:
             try:
-                renew(self._socket(bridge))
+                self._renew(self._socket(bridge))
             finally:
                 done()
 
@@ -83,7 +80,7 @@ class Datapaths:
             self._soon.add(control)
             self._framework.hub.sleep(SOON_S)
             self._soon.discard(control)
-            renew(control)
+            self._renew(control)
 
         self._framework.spawn(act)
 
@@ -91,6 +88,15 @@ class Datapaths:
         """What the Open vSwitch of a bridge answers; None where there is none, or it does not."""
         control = self._socket(bridge)
         return None if control is None else ask(control, command, *arguments)
+
+    def _renew(self, control: Path | None) -> None:
+        bridges = ask(control, "dpif/dump-dps") if control else None
+        if not control or not bridges:
+            return
+        if bridges.startswith(IN_KERNEL):
+            self._framework.hub.sleep(LOOKS_S)
+        else:
+            ask(control, "revalidator/purge")
 
     def _socket(self, bridge: str) -> Path | None:
         with self._looking:  # all bridges come at once, and one look finds them all
@@ -118,59 +124,33 @@ class DatapathOf:
         self.datapaths.forget_soon(self.bridge())
 
 
-def renew(control: Path | None) -> None:
-    """Return when no packet goes by what the tables were before.
-
-    The question for the datapath is a turn of ovs-vswitchd's, in which it notices that its tables have changed.
-    """
-    if control is not None:
-        in_kernel = IN_KERNEL in (ask(control, "dpif/dump-dps") or "")
-        _answers(control, [(command, ()) for command in (LOOK_AGAIN if in_kernel else PURGE)])
-
-
 def ask(control: Path, command: str, *arguments: str) -> str | None:
     """What Open vSwitch answers to a command; None, and a line in the log, where it does not."""
-    return next(iter(_answers(control, [(command, arguments)])), None)
-
-
-def _answers(control: Path, commands: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """To commands that it gets at once, up to the first that it cannot do, which the log tells."""
-    requests = ({"id": 0, "method": command, "params": arguments} for command, arguments in commands)
-    answers: list[str] = []
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(TIMEOUT_S)
             connection.connect(str(control))
-            connection.sendall("".join(map(json.dumps, requests)).encode())
-            for answer in _objects(connection, len(commands)):
-                if answer.get("error"):
-                    raise ValueError(answer["error"])
-                answers.append(str(answer.get("result")))
+            connection.sendall(json.dumps({"id": 0, "method": command, "params": arguments}).encode())
+            answer = _answer(connection)
     except (OSError, ValueError) as error:
-        log.warning("%s: %s: %s", control, commands[len(answers)][0], error)
-    return answers
+        log.warning("%s: %s: %s", control, command, error)
+        return None
+    if answer.get("error"):
+        log.warning("%s: %s: %s", control, command, answer["error"])
+        return None
+    return str(answer.get("result"))
 
 
-def _objects(connection: socket.socket, count: int) -> Iterator[dict[str, Any]]:
-    """So many JSON objects. Raises ValueError where the connection ends before they do."""
+def _answer(connection: socket.socket) -> dict[str, Any]:
+    """One JSON object. Raises ValueError where the connection ends before it does."""
     text = b""
-    for _ in range(count):
-        while (found := _first(text)) is None:
-            chunk = connection.recv(65536)
-            if not chunk:
-                raise ValueError("ended in the middle of its answer")
-            text += chunk
-        answer, text = found
-        yield answer
-
-
-def _first(text: bytes) -> tuple[dict[str, Any], bytes] | None:
-    """The JSON object that a text begins with, and what follows it; None where it is not whole."""
-    if not text.endswith(b"}"):  # which a long one is looked at for only once
-        return None
-    told = text.decode()
-    try:
-        answer, end = json.JSONDecoder().raw_decode(told)
-    except ValueError:
-        return None
-    return answer, told[end:].encode()
+    while chunk := connection.recv(65536):
+        text += chunk
+        if not text.endswith(b"}"):  # which a long one is looked at for only once
+            continue
+        try:
+            found = json.loads(text)
+        except ValueError:
+            continue
+        return dict(found)
+    raise ValueError("ended in the middle of its answer")

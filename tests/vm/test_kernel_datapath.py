@@ -25,7 +25,7 @@ QUICK = "quick_connections or made_at_once or hash_spreads"  # and so many conne
 GROUPS = {
     "overlays": ["tests/netns/test_overlays.py"],
     "topology": ["tests/netns/test_topology.py", "-k", "pod_is_added"],
-    "datapaths": ["tests/netns/test_datapaths.py"],
+    "datapaths": ["tests/netns/test_datapaths.py", "-k", "while_packets_ask"],
     "kinds": ["tests/netns/test_service_kinds.py", "-k", "not ryu"],
     "outside": ["tests/netns/test_services_from_outside.py", "tests/netns/test_longest_ways.py"],
     "balancing": ["tests/netns/test_balancing.py", "-k", f"not ryu and not ({QUICK})"],

@@ -30,7 +30,7 @@ CONTROL_SOCKETS = "*/ovs-vswitchd.ctl"  # each Open vSwitch has a folder of its 
 TIMEOUT_S = 5.0  # of a switch that is there, and does nothing
 SOON_S = 0.1  # in which changes gather that nobody waits for
 LOOKS_S = 0.05  # in which Open vSwitch looks at the flows of the kernel's datapath again
-IN_KERNEL = "system@"  # begins the names of bridges in it
+IN_KERNEL = "system"  # the kind of bridges in it
 
 
 class Memory(Protocol):
@@ -50,21 +50,29 @@ class FadesByItself:
     def forget_soon(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Daemon:
+    """The ovs-vswitchd of a bridge, whose bridges are all of one kind."""
+
+    control: Path
+    in_kernel: bool
+
+
 class Datapaths:
     """Of all Open vSwitches that have a folder in `folder`. What is called back is called in threads of its own."""
 
     def __init__(self, folder: Path, framework: Framework) -> None:
         self._folder, self._framework = folder, framework
-        self._sockets: dict[str, Path] = {}  # by the names of bridges
+        self._daemons: dict[str, Daemon] = {}  # by the names of bridges
         self._looking = Lock()
-        self._soon: set[Path] = set()
+        self._soon: set[Daemon] = set()
 
     def forget(self, bridge: str, done: Callable[[], object]) -> None:
         """Have a bridge's datapath forget now, and call `done` then; also where it could not be asked."""
 
         def act() -> None:
             try:
-                self._renew(self._socket(bridge))
+                self._renew(self._daemon(bridge))
             finally:
                 done()
 
@@ -74,39 +82,38 @@ class Datapaths:
         """The same in a moment, once for all that ask for it meanwhile."""
 
         def act() -> None:
-            control = self._socket(bridge)
-            if control is None or control in self._soon:
+            daemon = self._daemon(bridge)
+            if daemon is None or daemon in self._soon:
                 return
-            self._soon.add(control)
+            self._soon.add(daemon)
             self._framework.hub.sleep(SOON_S)
-            self._soon.discard(control)
-            self._renew(control)
+            self._soon.discard(daemon)
+            self._renew(daemon)
 
         self._framework.spawn(act)
 
     def ask(self, bridge: str, command: str, *arguments: str) -> str | None:
         """What the Open vSwitch of a bridge answers; None where there is none, or it does not."""
-        control = self._socket(bridge)
-        return None if control is None else ask(control, command, *arguments)
+        daemon = self._daemon(bridge)
+        return None if daemon is None else ask(daemon.control, command, *arguments)
 
-    def _renew(self, control: Path | None) -> None:
-        bridges = ask(control, "dpif/dump-dps") if control else None
-        if not control or not bridges:
+    def _renew(self, daemon: Daemon | None) -> None:
+        if daemon is None:
             return
-        if bridges.startswith(IN_KERNEL):
+        if daemon.in_kernel:
             self._framework.hub.sleep(LOOKS_S)
         else:
-            ask(control, "revalidator/purge")
+            ask(daemon.control, "revalidator/purge")
 
-    def _socket(self, bridge: str) -> Path | None:
+    def _daemon(self, bridge: str) -> Daemon | None:
         with self._looking:  # all bridges come at once, and one look finds them all
-            if bridge not in self._sockets:
-                self._sockets = {
-                    name: control
+            if bridge not in self._daemons:
+                self._daemons = {
+                    name: Daemon(control, kind == IN_KERNEL)
                     for control in sorted(self._folder.glob(CONTROL_SOCKETS))
-                    for name in (ask(control, "ofproto/list") or "").split()
+                    for kind, _, name in (one.partition("@") for one in (ask(control, "dpif/dump-dps") or "").split())
                 }
-            return self._sockets.get(bridge)
+            return self._daemons.get(bridge)
 
 
 @dataclass(frozen=True)

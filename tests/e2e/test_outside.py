@@ -59,12 +59,12 @@ def seen_by_udp(net: NetworkLab, place: str, port: int) -> tuple[str, int]:
 
 @pytest.mark.parametrize("seen_by", [seen_by_tcp, seen_by_udp])
 def test_pods_are_seen_as_their_node(net: NetworkLab, seen_by: Any) -> None:
-    seen = {pod: seen_by(net, pod, 40001) for pod in ("a", "b", "c")}
+    seen = {pod: seen_by(net, pod, 61001) for pod in ("a", "b", "c")}
     assert {pod: address for pod, (address, _) in seen.items()} == {pod: net.node_ips[NODE_OF[pod]] for pod in seen}
     assert seen["a"] != seen["b"]  # two pods of one node that send from the same port
     assert all(1024 <= port < 30000 for _, port in seen.values())
-    assert seen_by(net, "node1", 40001) == (net.node_ips["node1"], 40001)
-    assert seen_by(net, "h", 40002) == (net.node_ips["node2"], 40002)
+    assert seen_by(net, "node1", 61001) == (net.node_ips["node1"], 61001)
+    assert seen_by(net, "h", 61002) == (net.node_ips["node2"], 61002)
 
 
 def test_pings_go_out_and_come_back(net: NetworkLab) -> None:

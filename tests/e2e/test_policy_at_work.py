@@ -181,9 +181,9 @@ def test_a_denied_connection_is_told_once(ns: Namespace) -> None:
             )
             assert (told["node"], told["to_address"]) == ("node1", address)
         before = connections(ns)["server ingress"]
-        ns.run("client", "curl", "-s", "--max-time", "4", "--local-port", "45123", f"http://{address}:9003/")
+        ns.run("client", "curl", "-s", "--max-time", "4", "--local-port", "61123", f"http://{address}:9003/")
         eventually(lambda: connections(ns)["server ingress"] >= before + 3, True)  # SYNs: it was sent again
-        assert [told["protocol"] for _, told in follower.of(**names, port=9003, from_port=45123)] == ["TCP"]
+        assert [told["protocol"] for _, told in follower.of(**names, port=9003, from_port=61123)] == ["TCP"]
         os.killpg(follower.process.pid, signal.SIGINT)
         assert follower.process.wait(10) == 0
         assert follower.process.stderr and follower.process.stderr.read() == ""

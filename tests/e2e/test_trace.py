@@ -12,7 +12,7 @@ from networks import NETWORKS, PORT, Network, NetworkLab, bring_up, service
 from lab.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
-SOURCE_PORTS = range(42000, 42008)
+SOURCE_PORTS = range(61001, 61009)  # above those that the kernel gives to connections without a port of their own
 
 
 @pytest.fixture(scope="module", params=NETWORKS, ids=lambda network: network.name)

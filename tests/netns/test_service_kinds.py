@@ -259,5 +259,5 @@ def test_no_switch_refused_anything(lab: Handmade) -> None:
 def test_one_port_may_ask_an_endpoint_and_then_its_service(lab: Handmade) -> None:
     """Both connections' answers would come from one port to one port: the one that is translated gets another."""
     targets = (f"{lab.hosts['a'].address}:8080", "10.96.0.32:53")
-    done = lab.hosts["c"].run(sys.executable, "-c", FROM_ONE_PORT, "40001", *targets, check=True)
+    done = lab.hosts["c"].run(sys.executable, "-c", FROM_ONE_PORT, "61001", *targets, check=True)
     assert done.stdout.splitlines() == ["True a"] * 2

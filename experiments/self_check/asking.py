@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,7 +14,10 @@ from topo.plan import Plan
 
 BANDWIDTH, DELAY, LOSS, OVERHEAD, MTU = "bandwidth", "delay", "loss", "overhead", "mtu"
 CHECKS = (BANDWIDTH, DELAY, LOSS, OVERHEAD, MTU)
-UNITS = {BANDWIDTH: "Mbit/s", DELAY: "ms", LOSS: "%", OVERHEAD: "B", MTU: "B"}
+OWN_DELAY = (
+    "own-delay"  # the machine's, where links ask for none; it is not judged, but told beside a delay that is wrong
+)
+UNITS = {BANDWIDTH: "Mbit/s", DELAY: "ms", LOSS: "%", OVERHEAD: "B", MTU: "B", OWN_DELAY: "ms"}
 NEAR = 0.03  # of a bandwidth
 DELAY_MS, DELAY_PART = 1.0, 0.05  # whichever is more
 SURE = 0.99  # that a loss as asked lies in the interval
@@ -63,3 +66,8 @@ def asked(links: Sequence[LinkSpec], pod_mtu: int, carried: int, overhead: int, 
         )
     yield Asked(OVERHEAD, overhead, overhead, overhead, "exact, by capture")
     yield Asked(MTU, min(pod_mtu, carried), min(pod_mtu, carried), min(pod_mtu, carried), "exact")
+
+
+def readings(checks: Collection[str]) -> tuple[str, ...]:
+    """What is measured of a way of which that is asked."""
+    return (*checks, *(() if DELAY in checks else (OWN_DELAY,)))

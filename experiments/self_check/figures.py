@@ -10,8 +10,8 @@ from matplotlib.figure import Figure as Canvas
 
 from experiments import limits, strips, swept, trust, wording
 from experiments.canvas import BLUE, ORANGE, Drawn, Plot
-from experiments.results import Run
-from experiments.self_check.asking import CHECKS, Asked
+from experiments.results import Labels, Run
+from experiments.self_check.asking import CHECKS, DELAY, OWN_DELAY, Asked
 from experiments.story import Story, Table
 from experiments.summary import Figure, figures
 from experiments.sweep import words
@@ -36,10 +36,18 @@ def checked(run: Run) -> list[Checked]:
     names, labs = swept.fields(run), run.environment.get("labs", {})
     found = []
     for one in figures(run).all:
+        if one.metric == OWN_DELAY:
+            continue
         choice = swept.choice(one.labels, names)
         lab = labs.get(words(choice), run.environment["lab"])
         found.append(Checked(one, Asked(one.metric, *lab["asked"][one.metric]), swept.short(choice)))
     return sorted(found, key=lambda one: CHECKS.index(one.asked.check))
+
+
+def own_delays(run: Run) -> list[tuple[str, Figure]]:
+    """What a packet takes in the labs whose links ask for no delay, each by its lab: the machine's own."""
+    names = swept.fields(run)
+    return [(swept.short(swept.choice(one.labels, names)), one) for one in figures(run).of(OWN_DELAY)]
 
 
 def failed(run: Run) -> str:
@@ -61,7 +69,7 @@ def story(run: Run) -> Story:
         headline=(f"{agree} of {len(made)} figures are as asked.", *_wrong(run)),
         limits=tuple(limits.of_readings(run)),
         notes=_NOTES,
-        tables=(_table(made),),
+        tables=(_table(made, own_delays(run)),),
     )
 
 
@@ -72,32 +80,50 @@ def _wrong(run: Run) -> Iterator[str]:
             found, wanted = (
                 wording.quantity(value, one.figure.unit) for value in (one.figure.estimate.median, one.asked.value)
             )
-            yield f"{one.asked.check}, {one.lab}: {found} instead of {wanted}.{machine}"
+            yield f"{one.asked.check}, {one.lab}: {found} instead of {wanted}.{_own(run, one)}{machine}"
+
+
+def _own(run: Run, one: Checked) -> str:
+    """How much of a delay that is wrong comes from the machine, where labs without a delay tell it."""
+    others = [figure for _, figure in own_delays(run) if _mode(figure) == _mode(one.figure)]
+    if one.asked.check != DELAY or not others:
+        return ""
+    least = min(figure.estimate.median for figure in others)
+    return f" Where the links ask for none, {wording.quantity(least, one.figure.unit)}: that much is the machine's own."
+
+
+def _mode(figure: Figure) -> Labels:
+    """What was swept but for the links: labs that have it in common differ in nothing that a small packet meets."""
+    return tuple(label for label in figure.swept if not label[0].startswith("links") and label[0] != "check")
 
 
 _NOTES = (
     "Asked is what the cluster's description says; what is, is measured between two pods on two nodes: bandwidth by a "
     "TCP stream, delay as half of the median round trip, loss by requests and replies, overhead by capture, MTU as the "
-    "largest packet that passes. A figure is as asked where its median lies within the bounds.",
+    "largest packet that passes. A figure is as asked where its median lies within the bounds. Where links ask for no "
+    "delay, what is measured is the machine's own; it is not judged.",
 )
 
 
-def _table(made: list[Checked]) -> Table:
+def _table(made: list[Checked], own: list[tuple[str, Figure]]) -> Table:
     rows = tuple(
         (
             one.asked.check,
             one.lab,
             wording.quantity(one.asked.value, one.figure.unit),
-            f"{wording.quantity(one.figure.estimate.median, one.figure.unit)}"
-            f" ({wording.interval(one.figure.estimate, one.figure.unit)})",
+            _found(one.figure),
             f"{wording.digits(one.asked.low)} – {wording.digits(one.asked.high)}",
             one.asked.words,
             _verdict(one),
         )
         for one in made
-    )
+    ) + tuple((DELAY, lab, "none", _found(one), "–", "the machine's own", "not judged") for lab, one in own)
     columns = ("check", "lab", "asked", "is", "may lie", "by", "")
     return Table("Asked and found", columns, rows, "▲ all cores were busy during most of its readings.")
+
+
+def _found(figure: Figure) -> str:
+    return f"{wording.quantity(figure.estimate.median, figure.unit)} ({wording.interval(figure.estimate, figure.unit)})"
 
 
 def _verdict(one: Checked) -> str:

@@ -14,7 +14,7 @@ from experiments.recording import Measured, Taken, recording
 from experiments.results import Sample, labels
 from experiments.scenario import Scenario
 from experiments.self_check import asking, parameters, planning
-from experiments.self_check.asking import BANDWIDTH, DELAY, LOSS, MTU, OVERHEAD, UNITS, Asked
+from experiments.self_check.asking import BANDWIDTH, DELAY, LOSS, MTU, OVERHEAD, OWN_DELAY, UNITS, Asked
 from experiments.statistics import quantile
 from experiments.throughput import CROSS_NODE, POD_TO_POD
 from experiments.traffic import IPERF3_PORT, IRTT_PORT, check_programs
@@ -42,7 +42,7 @@ def measure(lab: Lab, prepared: Prepared, measurer: Measurer) -> tuple[Measured,
     wait_until(bench.answers, SERVERS_S)
     with recording() as recorder:
         for repetition in range(one.pace.repetitions):
-            for check in wanted:
+            for check in asking.readings(wanted):
                 measurer.doing(f"repetition {repetition + 1}: {check}", planning.reading_s(check, one))
                 of = labels(path=POD_TO_POD, locality=CROSS_NODE, check=check)
                 recorder.take(check, repetition, of, partial(bench.take, check, repetition))
@@ -67,6 +67,7 @@ class Bench:
         self._acts: Mapping[str, Callable[[], tuple[float, tuple[str, ...]]]] = {
             BANDWIDTH: self._bandwidth,
             DELAY: self._delay,
+            OWN_DELAY: self._delay,
             LOSS: self._loss,
             OVERHEAD: self._overhead,
             MTU: self._mtu,

@@ -10,7 +10,7 @@ from test_results import RUN
 
 from experiments.results import Run, Sample, labels
 from experiments.self_check import asking, figures
-from experiments.self_check.asking import BANDWIDTH, DELAY, LOSS, MTU, OVERHEAD, Asked
+from experiments.self_check.asking import BANDWIDTH, DELAY, LOSS, MTU, OVERHEAD, OWN_DELAY, Asked
 from topo import spec
 from topo.link_spec import LinkSpec
 from topo.plan import plan
@@ -82,3 +82,42 @@ def test_what_is_as_asked_passes_and_what_is_not_is_named() -> None:
     assert figures.failed(run_of(98, 54)) == "1 of 2 figures is not as asked: overhead (-)"
     assert "overhead, -: 54 B instead of 50 B." in figures.story(wrong).headline
     assert [drawn.name for drawn, _ in figures.plots(wrong)] == ["asked"]
+
+
+def swept_run(delayed: float, own: dict[str, float]) -> Run:
+    """A lab of 20 ms in the mode flat, and labs of no delay in others."""
+    slow = {"links": "delayMs 20", "network.mode": "flat"}
+    taken = [
+        (DELAY, delayed, slow),
+        *((OWN_DELAY, value, {"links": "x", "network.mode": mode}) for mode, value in own.items()),
+    ]
+    samples = [
+        Sample(metric, "ms", value, repetition, labels(path="pod-to-pod", check=metric, **of))
+        for repetition in range(3)
+        for metric, value, of in taken
+    ]
+    scenario = {"spec": {"sweep": {"links": [], "network.mode": []}}}
+    lab = {"asked": {DELAY: [20, 19, 21, "1 ms or 5 %"]}}
+    return replace(RUN, scenario=scenario, samples=tuple(samples), readings=(), environment={"lab": lab})
+
+
+def test_a_delay_that_is_wrong_is_told_with_what_the_machine_takes_by_itself() -> None:
+    wrong = swept_run(21.5, {"flat": 1.4, "vxlan": 1.9})
+    first, line = figures.story(wrong).headline
+    assert first == "0 of 1 figures are as asked."
+    assert line.startswith(
+        "delay, delayMs 20, flat: 21.5 ms instead of 20 ms. Where the links ask for none, 1.4 ms: that"
+    )
+    assert figures.failed(wrong).startswith("1 of 1 figures is not as asked")
+    (table,) = figures.story(wrong).tables
+    assert [row[-1] for row in table.rows] == ["NOT as asked", "not judged", "not judged"]
+
+
+def test_nothing_is_said_of_the_machine_where_no_lab_tells_it_or_the_delay_is_right() -> None:
+    assert "machine" not in figures.story(swept_run(21.5, {"vxlan": 1.9})).headline[1]
+    assert figures.story(swept_run(20.5, {"flat": 1.4})).headline == ("1 of 1 figures are as asked.",)
+
+
+def test_the_machines_own_delay_is_measured_where_none_is_asked() -> None:
+    assert asking.readings([MTU]) == (MTU, OWN_DELAY)
+    assert asking.readings([DELAY, MTU]) == (DELAY, MTU)

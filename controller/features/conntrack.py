@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller.actions import Ct, Goto, Move, Nat, load
+from controller.actions import Ct, Goto, Move, Nat, SetField, load
 from controller.features.exemptions import PAST_POLICY
 from controller.flows import IP, TCP, Fields, Flow, Owner
 from controller.intents import Bridge
@@ -36,6 +36,7 @@ FEATURE = Feature.CONNTRACK
 ENDS = ("0x1/0x1", "0x4/0x4")  # FIN, RST
 NEW, KNOWN, INVALID = "+trk+new", "+trk-new-rpl-rel", "+trk+inv"
 ANSWER, RELATED = "+trk-new+rpl", "+trk-new-rpl+rel"
+NOBODY = "192.0.2.1"  # RFC 5737
 
 
 def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:
@@ -69,7 +70,19 @@ def _states(owner: Owner) -> Iterator[Flow]:
     again: Fields = {"eth_type": IP, "ct_state": NEW, TRANSLATED.name: 1}
     chosen = load(ENDPOINT, Endpoint.CHOSEN)
     yield owner.flow(CONNTRACK_STATE, Priority.FALLBACK, again, chosen, seen_as, Goto(EGRESS_ADMIN))
+    yield from _judged_only(owner, chosen, seen_as)
+
+
+def _judged_only(owner: Owner, chosen: SetField, seen_as: Move) -> Iterator[Flow]:
+    """Of connections that conntrack knows, whether they were answered or not; nobody else's go on.
+
+    What was not answered yet is translated here: a connection has the translation that it got from its first packet,
+    whatever the action says, in the kernel's datapath and in the userspace one, where it has been done.
+    """
     judged: Fields = {"eth_type": IP, JUDGED_ONLY.name: 1}
     for known in ({**judged, "ct_state": KNOWN}, {**judged, "ct_state": NEW, REMEMBERED.name: 1}):
         yield owner.flow(CONNTRACK_STATE, Priority.FIRST, known, seen_as, Goto(EGRESS_ADMIN))
+    unanswered: Fields = {**judged, "ct_state": NEW, TRANSLATED.name: 1}
+    as_its_first = Ct(ZONE.name, commit=True, nat=Nat("dst", NOBODY), table=EGRESS_ADMIN)
+    yield owner.flow(CONNTRACK_STATE, Priority.FIRST, unanswered, chosen, seen_as, as_its_first)
     yield owner.flow(CONNTRACK_STATE, Priority.STRICT, judged)

@@ -141,9 +141,10 @@ def is_asked(one: socket.socket) -> bool:
     return asked
 
 
+@pytest.mark.parametrize("pods", [("client",), ("far",), ("client", "far")], ids="-".join)
 @pytest.mark.parametrize("asked", ["far", SERVICE])
-def test_a_first_answer_that_comes_late_is_cut_as_well(lab: Handmade, asked: str) -> None:
-    others, pods = set(connections(lab)), ("client", "far")
+def test_a_first_answer_that_comes_late_is_cut_as_well(lab: Handmade, asked: str, pods: tuple[str, ...]) -> None:
+    others = set(connections(lab))
     with ExitStack() as undo:
 
         def runs(pod: str, code: str, *arguments: str) -> subprocess.Popen[str]:

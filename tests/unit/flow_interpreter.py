@@ -120,7 +120,12 @@ class Walk:
 
 
 class Fabric:
-    """Every switch of a cluster, joined by its links; `choose` picks one of a number of buckets."""
+    """Every switch of a cluster, joined by its links; `choose` picks one of a number of buckets.
+
+    The kernel's conntrack translates what follows a first packet before its answer only where it is committed again.
+    """
+
+    in_kernel = False
 
     def __init__(self, cluster: Cluster, choose: Callable[[int], int] = lambda buckets: 0) -> None:
         self.switches = {switch.dpid: FakeSwitch() for switch in cluster.switches}
@@ -267,7 +272,7 @@ class Fabric:
         reply = seen == known.back and seen != known.there
         known.replied |= reply
         walk.ct_state = frozenset({"trk", "est" if known.replied else "new"} | ({"rpl"} if reply else set()))
-        if ct.nat:
+        if ct.nat and not (self.in_kernel and ct.nat.kind == "known" and not known.replied):
             _rewrite(walk.fields, _reverse(known.there if reply else known.back))
 
 

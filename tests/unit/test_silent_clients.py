@@ -152,14 +152,50 @@ def test_a_first_answer_is_cut_and_passes_again_as_well(to: str, again: bool) ->
     assert answers(made, asked) is again
 
 
-def test_a_first_answer_of_a_service_is_left_alone() -> None:
-    """Until then the kernel's conntrack does not translate it, so policies would see the Service's address."""
+@pytest.mark.parametrize("in_kernel", [False, True])
+def test_a_first_answer_of_a_service_is_cut_and_passes_again_as_well(in_kernel: bool) -> None:
+    """What follows the first packet is not translated by the kernel's conntrack then, but policies see the endpoint."""
     made = network(service("dns", "10.96.0.10", DNS), endpoint_slice("dns", [endpoint(CLIENT_HOST.address)], DNS))
+    made.fabric.in_kernel = in_kernel
     packet = asks(WEB_HOST, "10.96.0.10")
     asked = made.one(WEB_HOST, packet)
+    to_endpoint = isolate("egress", {"to": [{"ipBlock": {"cidr": f"{CLIENT_HOST.address}/32"}}]}, name="to-endpoint")
+    known_before = len(known(made))
     made.put(shut("egress"))
     assert judged(made, 1, packet, Source.POD) == []
+    assert not answers(made, asked)
+    made.put(to_endpoint)
+    assert judged(made, 1, packet, Source.POD) == []
     assert answers(made, asked)
+    assert len(known(made)) == known_before, "what is only judged makes no connection"
+
+
+@pytest.mark.parametrize("in_kernel", [False, True])
+def test_a_first_answer_to_an_outside_client_that_is_seen_as_a_node_is_cut_as_well(in_kernel: bool) -> None:
+    made = network(outside=True)
+    made.fabric.in_kernel = in_kernel
+    ports = service("dns", "10.96.0.10", DNS)
+    ports = replace(ports, type="NodePort", ports=(replace(ports.ports[0], node_port=30053),))
+    made.put(ports, endpoint_slice("dns", [endpoint(WEB_HOST.address)], DNS))
+    packet = asks(OUTSIDE_HOST, node_address(1), 30053)
+    asked = made.one(OUTSIDE_HOST, packet)
+    made.put(shut("ingress"))
+    assert judged(made, 1, packet) == []
+    assert not answers(made, asked)
+    made.put(isolate("ingress", {"from": [{"ipBlock": {"cidr": f"{node_address(1)}/32"}}]}, name="nodes"))
+    assert judged(made, 1, packet) == []
+    assert answers(made, asked), "it is seen as the node"
+
+
+@pytest.mark.parametrize("in_kernel", [False, True])
+def test_what_was_refused_is_told_to_nobody_when_it_is_judged(in_kernel: bool) -> None:
+    made = network(service("dns", "10.96.0.10", DNS))
+    made.fabric.in_kernel = in_kernel
+    packet = asks(WEB_HOST, "10.96.0.10")
+    assert made.send(WEB_HOST, packet), "its client is"
+    assert judged(made, 1, packet, Source.POD) == []
+    made.put(shut("egress"))
+    assert judged(made, 1, packet, Source.POD) == []
 
 
 def test_what_was_cut_before_it_was_answered_goes_on_when_its_client_sends_again() -> None:

@@ -39,9 +39,10 @@ def events(run: Run, case: str, watch: str, metric: str = "outage") -> list[Figu
 
 def _headline(run: Run) -> Iterator[str]:
     for case in cases(run):
-        parts = []
+        gone = [name for watch, name in ((UDP, "UDP"), (TCP, "the TCP stream")) if _broke(run, case, watch)]
+        parts = [f"{' and '.join(gone)} broke off, since who answered was gone"] if gone else []
         for watch, name in ((UDP, "UDP"), (CONNECTIONS, "new connections")):
-            if first := _first(events(run, case, watch)):
+            if name not in gone and (first := _first(events(run, case, watch))):
                 lost, after = (_beside(run, first, metric) for metric in ("lost", "recovery"))
                 assert lost and after
                 last = f", the last one {_ms(after)} after it" if lost.estimate.median else ""
@@ -50,6 +51,15 @@ def _headline(run: Run) -> Iterator[str]:
             yield f"{case}: {'; '.join(parts)}."
     for one in figures(run).of("newcomer"):
         yield f"{one.label('case')}: a pod that was new answered after {_ms(one)}."
+
+
+def _broke(run: Run, case: str, watch: str) -> bool:
+    """Whether what watched did not live to the end of most repetitions."""
+    return any(2 * sum(value for _, value in one.values) > len(one.values) for one in _broken(run, watch, case=case))
+
+
+def _broken(run: Run, watch: str, **of: str) -> Sequence[Figure]:
+    return figures(run).of("broken", watch=watch, **of)
 
 
 def _first(found: Sequence[Figure]) -> Figure | None:
@@ -84,7 +94,8 @@ def _tables(run: Run) -> Iterator[Table]:
 
 _NOTES = {
     UDP: "Without traffic: the longest time between two answered requests with one between them that was not.",
-    TCP: "To a tenth of a second, as iperf3 tells it; retransmission timeouts of the kernel are part of it.",
+    TCP: "To a tenth of a second, as iperf3 tells it; retransmission timeouts of the kernel are part of it. "
+    "A stream that breaks off moves nothing from then on.",
     CONNECTIONS: "Lost: connections that were not answered within 0.9 s; a first packet sent again comes too late.",
 }
 
@@ -116,8 +127,7 @@ def _notes(run: Run) -> Iterator[str]:
         "event: what is lost there, the machine lost."
     )
     for watch in (UDP, TCP):
-        of_it = [one for one in figures(run).of("broken") if one.label("watch") == watch]
-        broken = {str(one.label("case")): sum(value for _, value in one.values) for one in of_it}
+        broken = {str(one.label("case")): sum(value for _, value in one.values) for one in _broken(run, watch)}
         if any(broken.values()):
             each = ", ".join(f"{case} {count:.0f} times" for case, count in broken.items() if count)
             yield f"{WATCHED[watch]}: did not live to the end of the case, since who answered is gone: {each}."

@@ -195,6 +195,7 @@ class Bench:
         def sample(metric: str, unit: str, value: float, **more: str | int) -> Sample:
             return Sample(metric, unit, round(value, 3), repetition, of + labels(**more))
 
+        stream = seeing.to_the_end(seen.stream, story.ends_s) if TCP in seen.broken else seen.stream
         for span in seeing.spans([(BEFORE, story.began_s), *story.events], story.ends_s):
             for watch, found in seen.probes.items():
                 became = seeing.of(found, span)
@@ -204,8 +205,8 @@ class Bench:
                 yield sample("recovery", "ms", 1000 * became.recovery_s, watch=watch, event=span.event)
                 if watch == UDP:
                     yield sample("reordered", unit, became.reordered, watch=watch, event=span.event)
-            if seen.stream:
-                still = seeing.still_s(seen.stream, span)
+            if stream:
+                still = seeing.still_s(stream, span)
                 yield sample("outage", "ms", 1000 * still, watch=TCP, event=span.event)
         for watch in (UDP, TCP):
             if watch in self._given.watch:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 
 from experiments.parse import ToolFailed
 
@@ -152,6 +153,13 @@ def intervals(stdout: str, ended_s: float) -> list[Interval]:
     except (ValueError, KeyError, TypeError) as error:
         raise ToolFailed("iperf3: no report") from error
     return [Interval(began_s + one["start"], began_s + one["end"], one["bytes"]) for one in sums]
+
+
+def to_the_end(found: Sequence[Interval], ends_s: float) -> list[Interval]:
+    """A stream that broke off, which moves nothing until the case ends."""
+    last_s = max((one.ends_s for one in found), default=ends_s)
+    begins = [last_s + number * STREAM_BIN_S for number in range(ceil((ends_s - last_s) / STREAM_BIN_S))]
+    return [*found, *(Interval(one, min(one + STREAM_BIN_S, ends_s), 0) for one in begins)]
 
 
 def still_s(found: Sequence[Interval], span: Span) -> float:

@@ -198,6 +198,14 @@ def test_a_stream_that_stands_still() -> None:
     assert seeing.rates(found, 10.0, 0.4) == [0.08, 0.08, 0.08, 0.0]
 
 
+def test_a_stream_that_broke_off_moves_nothing_to_the_end() -> None:
+    found = [Interval(10 + n / 10, 10.1 + n / 10, 1000) for n in range(6)]
+    whole = seeing.to_the_end(found, 12.0)
+    assert seeing.still_s(whole, Span("kill", 10.0, 11.0)) == pytest.approx(0.4)
+    assert seeing.still_s(whole, Span("later", 11.0, 12.0)) == pytest.approx(1.0)
+    assert seeing.to_the_end(found, 10.5) == found
+
+
 def test_shares_of_each_hundredth_of_a_second() -> None:
     assert seeing.shares(each_ms(0, 0.03, lost=(0.01, 0.015)), 0.0, 0.04) == [1.0, 0.5, 1.0, None]
 
@@ -290,6 +298,17 @@ def test_the_story_tells_of_the_first_event_and_the_table_of_all() -> None:
     told = figures.story(run_of())
     assert told.headline == ("cut: UDP 5 ms without traffic, 5 lost, the last one 5 ms after it.",)
     assert [row[1] for row in told.tables[0].rows] == ["before", "link-down a:b", "link-up a:b"]
+
+
+@pytest.mark.parametrize(("times", "said"), [(1, "UDP 5 ms without"), (2, "UDP and the TCP stream broke off, since")])
+def test_the_story_tells_what_broke_off_most_times(times: int, said: str) -> None:
+    broken = [
+        Sample("broken", "", int(repetition < times), repetition, labels(path="pod-to-pod", case="cut", watch=watch))
+        for repetition in range(3)
+        for watch in ("udp", "tcp")
+    ]
+    (line,) = figures.story(replace(run_of(), samples=(*run_of().samples, *broken))).headline
+    assert line.startswith(f"cut: {said}")
 
 
 def test_names_of_events_near_each_other_stand_one_above_the_other() -> None:

@@ -26,6 +26,7 @@ GROUPS = {
     "overlays": ["tests/netns/test_overlays.py"],
     "topology": ["tests/netns/test_topology.py", "-k", "pod_is_added"],
     "datapaths": ["tests/netns/test_datapaths.py", "-k", "while_packets_ask"],
+    "late-answers": ["tests/netns/test_policy_silent_clients.py", "-k", "comes_late and 10.96"],
     "kinds": ["tests/netns/test_service_kinds.py", "-k", "not ryu"],
     "outside": ["tests/netns/test_services_from_outside.py", "tests/netns/test_longest_ways.py"],
     "balancing": ["tests/netns/test_balancing.py", "-k", f"not ryu and not ({QUICK})"],
@@ -36,7 +37,7 @@ GROUPS = {
 
 MODULES = "openvswitch sctp geneve ip_gre ipip wireguard sch_netem"
 # Emulation takes a quarter of an hour for all: PODWIRE_VM_GROUPS=all, or names.
-USUAL = ("overlays", "topology", "datapaths", "sctp", "sctp-policies")
+USUAL = ("overlays", "topology", "datapaths", "late-answers", "sctp", "sctp-policies")
 _ASKED = os.environ.get("PODWIRE_VM_GROUPS", " ".join(USUAL)).split()
 CHOSEN = tuple(GROUPS) if _ASKED == ["all"] else tuple(name for name in GROUPS if name in _ASKED)
 

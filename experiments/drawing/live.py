@@ -10,7 +10,7 @@ import yaml
 from k8sshim.client import PODS, Client
 from k8sshim.objects import Pod
 from lab.state import Lab
-from lab.tracing import link_use
+from lab.tracing import link_use, port_states
 from lab.tracing.tracer import Switches
 from topo import plan, spec
 
@@ -25,5 +25,7 @@ def scene_of_lab(lab: Lab) -> Scene:
     planned = plan.plan(replace(described, name=lab.name))
     found = (Pod.parse(raw) for raw in Client(lab.kubeconfig).list(PODS)[0])
     pods = Counter(pod.node for pod in found if pod.node and not pod.finished)
-    use = link_use.watch(Switches.of(lab), planned.links, WATCHED_S)
-    return scene_of(planned, pods, use.rates, use.seconds)
+    switches = Switches.of(lab)
+    use = link_use.watch(switches, planned.links, WATCHED_S)
+    down = port_states.down(planned.links, port_states.parse(switches.port_states()))
+    return scene_of(planned, pods, use.rates, use.seconds, down=down)

@@ -109,6 +109,10 @@ def _box(
 
 
 def _line(ax: Axes, line: Line, at: Places) -> None:
+    if line.down:
+        (x, y), (to_x, to_y) = at[line.a], at[line.b]
+        ax.plot((x, to_x), (y, to_y), color=INK, linewidth=1.0, linestyle=":", zorder=1)
+        return
     busiest = max(line.use or (0.0, 0.0))
     busy = busiest >= QUIET
     width = 1.0 + (0.8 * log10(busiest / QUIET) if busy else 0.0)
@@ -129,11 +133,14 @@ def _say_rates(ax: Axes, scene: Scene, at: Places, size: float) -> None:
 
 
 def _say_what_links_are_like(ax: Axes, scene: Scene, at: Places, size: float) -> None:
-    """In the middle of those that are described; rates stand nearer the ends."""
+    """In the middle of those that are described, or down; rates stand nearer the ends."""
     ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.85}
-    for line in filter(lambda one: one.like, scene.lines):
+    for line in scene.lines:
+        said = "\n".join(filter(None, ("down" if line.down else "", line.like)))
+        if not said:
+            continue
         (x, y), (to_x, to_y) = at[line.a], at[line.b]
-        words = ax.text((x + to_x) / 2, (y + to_y) / 2, line.like, ha="center", va="center", zorder=5, bbox=ground)
+        words = ax.text((x + to_x) / 2, (y + to_y) / 2, said, ha="center", va="center", zorder=5, bbox=ground)
         words.set(fontsize=size * 0.65, color=GREY)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from topo.attachment import ZONE_LABEL
@@ -33,6 +33,7 @@ class Line:
     b: str
     use: Use | None = None
     like: str = ""  # what its description says of it
+    down: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,10 @@ def scene_of(
     pods: Mapping[str, int] | None = None,
     use: Mapping[tuple[str, str], Use] | None = None,
     measured_s: float = 0.0,
+    *,
+    down: Collection[tuple[str, str]] = (),
 ) -> Scene:
-    """The picture of a planned cluster; with the number of pods of each node, and the use of links by their ends."""
+    """The picture of a planned cluster; with each node's number of pods, and use and state of links by their ends."""
     fabric = plan.spec.fabric
     graph = graph_of(fabric)
     hang = {
@@ -76,11 +79,14 @@ def scene_of(
     names = box_of | {node.bridge.name: box_of[node.name] for node in plan.nodes}
     lines: dict[tuple[str, str], Use | None] = {}
     said: dict[tuple[str, str], str] = {}
+    up: set[tuple[str, str]] = set()  # of several links that are one line, one is
     for link in plan.links:
         ends = (names.get(link.a.switch, link.a.switch), names.get(link.b.switch, link.b.switch))
         found = (use or {}).get((link.a.switch, link.b.switch))
         lines[ends] = _sum(lines.get(ends), found)
         said[ends] = _like(link.like, plan.spec.mtu)
+        if (link.a.switch, link.b.switch) not in down:
+            up.add(ends)
     layers = graph.layers or ((graph.switches,) if fabric.shape == "linear" else ())
     border = tuple(link.b.switch for link in plan.links if link.a.switch == BORDER)
     return Scene(
@@ -89,7 +95,7 @@ def scene_of(
         switches=graph.switches,
         layers=layers,
         boxes=boxes,
-        lines=tuple(Line(*ends, found, said[ends]) for ends, found in lines.items()),
+        lines=tuple(Line(*ends, found, said[ends], ends not in up) for ends, found in lines.items()),
         border=border,
         shades=_shades(plan, hang, box_of),
         measured_s=measured_s,

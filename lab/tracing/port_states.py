@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+
+from topo.fabric import FabricLink, LinkEnd
 
 _LINE = re.compile(r"switch (\S+)|\s*(\d+|LOCAL)\(.*|\s*(config|state): +(.*)")
 
@@ -25,3 +28,13 @@ def parse(text: str) -> dict[str, dict[int, bool]]:
         elif port:
             found[switch][port] &= "LIVE" in value and "LINK_DOWN" not in value
     return found
+
+
+def down(links: Iterable[FabricLink], live: Mapping[str, Mapping[int, bool]]) -> set[tuple[str, str]]:
+    """The links of which an end is not alive, or is not there, by their switches."""
+    alive = {(switch, port) for switch, ports in live.items() for port, lives in ports.items() if lives}
+    return {(a.switch, b.switch) for a, b in ((link.a, link.b) for link in links) if not {_end(a), _end(b)} <= alive}
+
+
+def _end(of: LinkEnd) -> tuple[str, int]:
+    return of.switch, of.port

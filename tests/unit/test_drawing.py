@@ -13,7 +13,7 @@ import pytest
 from experiments.drawing import picture
 from experiments.drawing.layout import places
 from experiments.drawing.scene import Line, Scene, Shade, scene_of
-from lab.tracing import link_use
+from lab.tracing import link_use, port_states
 from lab.tracing.link_use import Reading
 from topo import spec
 from topo.link_spec import LinkSpec
@@ -149,3 +149,25 @@ def test_use_of_links_between_two_readings() -> None:
     found = link_use.use(links, link_use.parse(PORTS), later)
     assert found.rates == {("b1", "s1"): (2000.0, 0.0), ("border", "s1"): (0.0, 0.0)}
     assert found.seconds == 2.0
+
+
+def test_a_link_that_is_down_is_drawn_as_one_and_said_to_be() -> None:
+    lab = planned(3, {"shape": "leaf-spine", "leaves": 2})
+    scene = scene_of(lab, {}, {("leaf1", "spine1"): (9e6, 9e6)}, 1.0, down={("leaf1", "spine1")})
+    assert [(line.a, line.b) for line in scene.lines if line.down] == [("leaf1", "spine1")]
+    canvas = picture.draw(scene)
+    dotted = [line for line in canvas.axes[0].lines if line.get_linestyle() == ":"]
+    assert (len(dotted), [text.get_text() for text in canvas.axes[0].texts].count("down")) == (1, 1)
+
+
+def test_a_link_is_down_whose_end_is_dead_or_gone() -> None:
+    lab = planned(2, {"shape": "leaf-spine", "leaves": 2})
+    ports: dict[str, dict[int, bool]] = {}
+    for link in lab.links:
+        for end in (link.a, link.b):
+            ports.setdefault(end.switch, {})[end.port] = True
+    assert port_states.down(lab.links, ports) == set()
+    first, second, *_ = [link for link in lab.links if link.b.switch.startswith("spine")]
+    ports[first.b.switch][first.b.port] = False
+    del ports[second.a.switch][second.a.port]
+    assert port_states.down(lab.links, ports) == {(one.a.switch, one.b.switch) for one in (first, second)}

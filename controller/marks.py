@@ -109,7 +109,7 @@ REMEMBERED = Mark(
     "ct_mark",
     3,
     3,
-    "conntrack knows the connection, which was not translated, though it may not be answered yet",
+    "conntrack knows the connection, whose destination was not translated, though it may not be answered yet",
 )
 SERVICE_LABEL = Mark("service_label", "ct_label", 0, 31, "the Service port that the connection was sent to")
 

@@ -77,10 +77,12 @@ def _judged_only(owner: Owner, chosen: SetField, seen_as: Move) -> Iterator[Flow
     """Of connections that conntrack knows, whether they were answered or not; nobody else's go on.
 
     What was not answered yet is translated here: a connection has the translation that it got from its first packet,
-    whatever the action says, in the kernel's datapath and in the userspace one, where it has been done.
+    whatever the action says, in the kernel's datapath and in the userspace one, where it has been done. One whose first
+    packet was denied, though its Service had been translated, may be put in the second zone, as by its client's next.
     """
     judged: Fields = {"eth_type": IP, JUDGED_ONLY.name: 1}
-    for known in ({**judged, "ct_state": KNOWN}, {**judged, "ct_state": NEW, REMEMBERED.name: 1}):
+    asked: Fields = {**judged, "ct_state": NEW, REMEMBERED.name: 1, TRANSLATED.name: 0}
+    for known in ({**judged, "ct_state": KNOWN}, asked):
         yield owner.flow(CONNTRACK_STATE, Priority.FIRST, known, seen_as, Goto(EGRESS_ADMIN))
     unanswered: Fields = {**judged, "ct_state": NEW, TRANSLATED.name: 1}
     as_its_first = Ct(ZONE.name, commit=True, nat=Nat("dst", NOBODY), table=EGRESS_ADMIN)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from controller.actions import IN_PORT, Move, Output, SetField, ToController
 from controller.border import BorderGateway
-from controller.flows import ICMP, IP, Flow, Owner
+from controller.flows import ICMP, IP, Fields, Flow, Owner
 from controller.intents import Gateway
-from controller.marks import REPLY_TTL, Feature, Priority
+from controller.marks import JUDGED_ONLY, REPLY_TTL, Feature, Priority
 from controller.tables import CONNTRACK, FABRIC_GUARD, FABRIC_ROUTING, ROUTING, Table
 
 FEATURE = Feature.GATEWAY
@@ -18,7 +18,8 @@ ECHO_REPLY, ECHO_REQUEST = 0, 8
 def gateway(one: Gateway, owner: Owner) -> Iterator[Flow]:
     """On a node bridge, before conntrack knows of it."""
     yield _echo(one, CONNTRACK, owner)
-    yield owner.flow(ROUTING, Priority.SPECIFIC, {"eth_type": IP, "ipv4_dst": one.address}, ToController())
+    asked: Fields = {"eth_type": IP, "ipv4_dst": one.address, JUDGED_ONLY.name: 0}
+    yield owner.flow(ROUTING, Priority.SPECIFIC, asked, ToController())
 
 
 def border_gateway(one: BorderGateway, owner: Owner) -> Iterator[Flow]:

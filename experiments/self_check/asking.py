@@ -14,9 +14,7 @@ from topo.plan import Plan
 
 BANDWIDTH, DELAY, LOSS, OVERHEAD, MTU = "bandwidth", "delay", "loss", "overhead", "mtu"
 CHECKS = (BANDWIDTH, DELAY, LOSS, OVERHEAD, MTU)
-OWN_DELAY = (
-    "own-delay"  # the machine's, where links ask for none; it is not judged, but told beside a delay that is wrong
-)
+OWN_DELAY = "own-delay"  # the machine's, where links ask for none: told beside a delay that is wrong, not judged
 UNITS = {BANDWIDTH: "Mbit/s", DELAY: "ms", LOSS: "%", OVERHEAD: "B", MTU: "B", OWN_DELAY: "ms"}
 NEAR = 0.03  # of a bandwidth
 DELAY_MS, DELAY_PART = 1.0, 0.05  # whichever is more

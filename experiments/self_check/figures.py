@@ -93,8 +93,12 @@ def _own(run: Run, one: Checked) -> str:
 
 
 def _mode(figure: Figure) -> Labels:
-    """What was swept but for the links: labs that have it in common differ in nothing that a small packet meets."""
-    return tuple(label for label in figure.swept if not label[0].startswith("links") and label[0] != "check")
+    """What was swept but for what links are asked: labs that have it in common have the same way for a small packet."""
+    return tuple(one for one in figure.swept if one[0] != "check" and not _asked_of_links(one[0]))
+
+
+def _asked_of_links(field: str) -> bool:
+    return field.startswith("links") and field != "links.kind"
 
 
 _NOTES = (
@@ -117,7 +121,9 @@ def _table(made: list[Checked], own: list[tuple[str, Figure]]) -> Table:
             _verdict(one),
         )
         for one in made
-    ) + tuple((DELAY, lab, "none", _found(one), "–", "the machine's own", "not judged") for lab, one in own)
+    ) + tuple(
+        (DELAY, lab, "none", _found(one), "–", "the machine's own", f"not judged{_busy(one)}") for lab, one in own
+    )
     columns = ("check", "lab", "asked", "is", "may lie", "by", "")
     return Table("Asked and found", columns, rows, "▲ all cores were busy during most of its readings.")
 
@@ -127,8 +133,11 @@ def _found(figure: Figure) -> str:
 
 
 def _verdict(one: Checked) -> str:
-    limit = " ▲" if trust.busy(one.figure) else ""
-    return f"{'as asked' if one.agrees else 'NOT as asked'}{limit}"
+    return f"{'as asked' if one.agrees else 'NOT as asked'}{_busy(one.figure)}"
+
+
+def _busy(figure: Figure) -> str:
+    return " ▲" if trust.busy(figure) else ""
 
 
 def plots(run: Run) -> list[Plot]:

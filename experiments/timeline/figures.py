@@ -93,7 +93,8 @@ def _tables(run: Run) -> Iterator[Table]:
 
 
 _NOTES = {
-    UDP: "Without traffic: the longest time between two answered requests with one between them that was not.",
+    UDP: "Without traffic: the longest time between two answered requests with one between them that was not. "
+    "Where it breaks off, nothing is asked from then on, and no loss is counted.",
     TCP: "To a tenth of a second, as iperf3 tells it; retransmission timeouts of the kernel are part of it. "
     "A stream that breaks off moves nothing from then on.",
     CONNECTIONS: "Lost: connections that were not answered within 0.9 s; a first packet sent again comes too late.",

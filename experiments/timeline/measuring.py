@@ -198,6 +198,9 @@ class Bench:
         stream = seeing.to_the_end(seen.stream, story.ends_s) if TCP in seen.broken else seen.stream
         for span in seeing.spans([(BEFORE, story.began_s), *story.events], story.ends_s):
             for watch, found in seen.probes.items():
+                if watch in seen.broken and seeing.ended_before(found, span):
+                    yield sample("outage", "ms", 1000 * (span.ends_s - span.begins_s), watch=watch, event=span.event)
+                    continue
                 became = seeing.of(found, span)
                 yield sample("outage", "ms", 1000 * became.outage_s, watch=watch, event=span.event)
                 unit = {UDP: "packets", CONNECTIONS: "connections"}[watch]

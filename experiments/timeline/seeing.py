@@ -82,6 +82,11 @@ def check_from_the_beginning(first_s: Mapping[str, float], began_s: float) -> No
             raise ToolFailed(f"{watch}: the first {first - began_s:.1f} s were not watched: what watches began late")
 
 
+def ended_before(found: Sequence[Probe], span: Span) -> bool:
+    """Whether no probe was sent any more when a span began."""
+    return all(one.sent_s < span.begins_s for one in found)
+
+
 def of(found: Sequence[Probe], span: Span) -> Seen:
     """What became of the probes that were sent within a span."""
     within = [one for one in found if span.begins_s <= one.sent_s < span.ends_s]

@@ -171,3 +171,11 @@ def test_a_link_is_down_whose_end_is_dead_or_gone() -> None:
     ports[first.b.switch][first.b.port] = False
     del ports[second.a.switch][second.a.port]
     assert port_states.down(lab.links, ports) == {(one.a.switch, one.b.switch) for one in (first, second)}
+
+
+@pytest.mark.parametrize(("number", "drawn"), [(1, False), (30, True)])
+def test_the_links_of_many_nodes_are_down_where_all_of_them_are(number: int, drawn: bool) -> None:
+    lab = planned(60, {"shape": "leaf-spine", "leaves": 2, "spines": 1})
+    at_leaf1 = [(link.a.switch, link.b.switch) for link in lab.links if link.b.switch == "leaf1"][:number]
+    lines = {(line.a, line.b): line.down for line in scene_of(lab, {}, {}, 1.0, down=at_leaf1).lines}
+    assert lines["nodes at leaf1", "leaf1"] is drawn

@@ -188,6 +188,41 @@ def test_a_first_answer_to_an_outside_client_that_is_seen_as_a_node_is_cut_as_we
 
 
 @pytest.mark.parametrize("in_kernel", [False, True])
+def test_what_a_gateway_refuses_is_told_to_nobody_when_it_is_judged(in_kernel: bool) -> None:
+    made = network(service("dns", "10.96.0.10", DNS), endpoint_slice("dns", [endpoint("10.244.1.1")], DNS))
+    made.fabric.in_kernel = in_kernel
+    packet = asks(WEB_HOST, "10.96.0.10")
+    [told] = made.send(WEB_HOST, packet)
+    assert told.to_controller is not None, "its client is"
+    assert judged(made, 1, packet, Source.POD) == []
+
+
+def test_who_asked_the_own_node_twice_by_a_service_is_judged() -> None:
+    """Conntrack remembers it as what the node itself was asked, and knows the translation."""
+    made = network(service("dns", "10.96.0.10", DNS), endpoint_slice("dns", [endpoint(node_address(1))], DNS))
+    packet = asks(WEB_HOST, "10.96.0.10")
+    asked = made.one(WEB_HOST, packet)
+    assert made.one(WEB_HOST, packet) == asked
+    made.put(shut("egress"))
+    assert judged(made, 1, packet, Source.POD) == []
+    assert answers(made, asked), "a pod reaches its own node"
+
+
+def test_what_was_denied_is_put_in_the_second_zone_as_by_the_next_packet() -> None:
+    made = network(outside=True)
+    made.put(service("dns", "10.96.0.10", DNS), endpoint_slice("dns", [endpoint(OUTSIDE_HOST.address)], DNS))
+    packet = asks(WEB_HOST, "10.96.0.10")
+    made.put(shut("egress"))
+    made.send(WEB_HOST, packet)
+    made.remove(shut("egress"))
+    assert judged(made, 1, packet, Source.POD) == []
+    before = known(made)
+    asked = made.one(WEB_HOST, packet)
+    assert known(made) == before
+    assert answers(made, asked)
+
+
+@pytest.mark.parametrize("in_kernel", [False, True])
 def test_what_was_refused_is_told_to_nobody_when_it_is_judged(in_kernel: bool) -> None:
     made = network(service("dns", "10.96.0.10", DNS))
     made.fabric.in_kernel = in_kernel

@@ -206,6 +206,12 @@ def test_a_stream_that_broke_off_moves_nothing_to_the_end() -> None:
     assert seeing.to_the_end(found, 10.5) == found
 
 
+def test_probes_that_broke_off_say_nothing_of_what_came_after() -> None:
+    found = each_ms(9, 11)
+    assert seeing.ended_before(found, Span("later", 11.5, 12.0))
+    assert not seeing.ended_before(found, SPAN)
+
+
 def test_shares_of_each_hundredth_of_a_second() -> None:
     assert seeing.shares(each_ms(0, 0.03, lost=(0.01, 0.015)), 0.0, 0.04) == [1.0, 0.5, 1.0, None]
 

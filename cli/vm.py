@@ -15,7 +15,8 @@ def vm(
 ) -> None:
     """Run COMMAND as root in a micro-VM whose kernel has Open vSwitch, netem, IPVS, WireGuard and Geneve.
 
-    It sees this machine's files. What it writes into the current folder stays; all else goes with the VM.
+    It sees this machine's files. What it writes into the current folder stays, and what podwire calibrate finds; all
+    else goes with the VM.
     """
     from cli.endings import as_ctrl_c
     from lab.microvm import image, machine

@@ -1,14 +1,17 @@
 """This machine's floors and the lateness of its timer: measured once, and kept where labs' state is.
 
 The floors are those of the experiment `throughput`, taken by the scenario `calibrate`; what is kept says on which
-kernel and processor they were taken, and counts for no other.
+kernel and processor they were taken, and counts for no other. There is a file for each: the micro-VM is another
+machine that has the same folder.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,6 @@ from lab import state
 
 SCENARIO = CALIBRATE
 VERSION = 1
-FILE = "calibration.json"
 _SAME = ("kernel", "processor", "cores")
 _SLEEPS, _SLEEP_S = 1000, 0.001
 
@@ -62,7 +64,7 @@ def of(run: Run, late: Timer) -> dict[str, Any]:
 
 def store(found: dict[str, Any]) -> Path:
     """Keep it; the file. Raises PodwireError."""
-    file = state.home() / FILE
+    file = _file(found)
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = file.with_suffix(".new")
@@ -75,11 +77,16 @@ def store(found: dict[str, Any]) -> Path:
 
 def stored() -> dict[str, Any] | None:
     """What is kept, where it is of this machine."""
+    machine = environment.machine()
     try:
-        found = json.loads((state.home() / FILE).read_text())
+        found = json.loads(_file(machine).read_text())
     except (OSError, ValueError):
         return None
-    machine = environment.machine()
     if not isinstance(found, dict) or found.get("version") != VERSION:
         return None
     return found if all(found.get(name) == machine.get(name) for name in _SAME) else None
+
+
+def _file(of_machine: Mapping[str, Any]) -> Path:
+    same = json.dumps([of_machine.get(name) for name in _SAME])
+    return state.calibrations() / f"{sha256(same.encode()).hexdigest()[:12]}.json"

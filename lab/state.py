@@ -22,6 +22,7 @@ from lab.waiting import wait_until
 
 STARTING, RUNNING = "starting", "running"
 _LOCK, _FACTS = "lock", "lab.json"
+CALIBRATIONS = "PODWIRE_CALIBRATIONS"  # the variable by which the micro-VM is told of their folder
 _TIDYING_S = 0.3  # who tidies a dead lab's folder holds it for a moment
 
 
@@ -64,6 +65,12 @@ def home() -> Path:
         return Path(own).absolute()
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "podwire"
+
+
+def calibrations() -> Path:
+    """Where it is kept what calibrations found, of this machine and of its micro-VM, which is given this folder."""
+    given = os.environ.get(CALIBRATIONS)
+    return Path(given) if given else home() / "calibrations"
 
 
 def labs() -> list[Lab]:

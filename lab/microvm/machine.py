@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from k8sshim.errors import BadInput, PodwireError
+from lab import state
 from lab.inside import environment
 from lab.microvm.image import Image
 
@@ -57,7 +58,8 @@ def qemu_argv(image: Image, command: Path, ports: Sequence[Port], *, memory_mib:
     argv += ["-smp", str(cores), "-m", str(memory_mib), "-M", "pc", "-nodefaults", "-display", "none"]
     argv += ["-serial", "stdio", "-no-reboot", "-kernel", str(image.kernel), "-initrd", str(image.initramfs)]
     argv += ["-append", f"console=ttyS0 panic=-1 quiet mitigations=off podwire.folder={image.folder}"]
-    for tag, path, access in (("hostroot", Path("/"), "on"), ("command", command, "on"), ("here", Path.cwd(), "off")):
+    shared = (("hostroot", Path("/"), "on"), ("command", command, "on"), ("here", Path.cwd(), "off"))
+    for tag, path, access in (*shared, ("calibrations", state.calibrations(), "off")):
         argv += ["-fsdev", f"local,id={tag},path={_word(path)},security_model=none,readonly={access},multidevs=remap"]
         argv += ["-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
     argv += ["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]
@@ -73,12 +75,13 @@ def run(image: Image, command: Sequence[str], *, timeout_s: float, memory_mib: i
     """Run `command` in the guest, in the current folder, which is the host's own there; return its exit code.
 
     Raises: BadInput where the current folder is the root; PodwireError where the guest did not boot, or did not end
-    within `timeout_s`.
+    within `timeout_s`, or there is no place for calibrations.
     """
     if Path.cwd() == Path("/"):
         raise BadInput.of(
             "what runs in the micro-VM may change the current folder, and that is /: run it from a folder of yours"
         )
+    _make(state.calibrations())
     with tempfile.TemporaryDirectory(prefix="podwire-vm-") as folder, _ports() as ports:
         _write_command(Path(folder), command, ports)
         argv = qemu_argv(image, Path(folder), ports, memory_mib=memory_mib, cores=cores)
@@ -96,6 +99,13 @@ def run(image: Image, command: Sequence[str], *, timeout_s: float, memory_mib: i
     if code is None:
         raise PodwireError(f"the micro-VM ended without an exit code of the command (time limit {timeout_s:g} s)")
     return code
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PodwireError(f"{folder}: cannot be made: {error.strerror}") from error
 
 
 @contextmanager
@@ -128,9 +138,11 @@ def _write_command(folder: Path, command: Sequence[str], ports: Sequence[Port]) 
     programs = os.pathsep.join([str(Path(sys.executable).parent), environment()["PATH"]])
     kept = [f"PATH={programs}", *(f"{name}={os.environ[name]}" for name in KEPT_VARIABLES if name in os.environ)]
     columns, rows = shutil.get_terminal_size()
+    kept.append(f"{state.CALIBRATIONS}={state.calibrations()}")
     (folder / "argv").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in command))
     (folder / "environment").write_bytes(b"".join(os.fsencode(word) + b"\0" for word in kept))
-    (folder / "folder").write_bytes(os.fsencode(Path.cwd()))
+    for name, path in (("folder", Path.cwd()), ("calibrations", state.calibrations())):
+        (folder / name).write_bytes(os.fsencode(path))
     (folder / "outputs").write_text(f"{' '.join(port.console or port.name for port in ports)} {rows} {columns}\n")
 
 

@@ -37,10 +37,15 @@ def test_it_is_kept_and_counts_for_the_machine_it_was_taken_on(monkeypatch: pyte
     monkeypatch.setattr(environment, "machine", lambda: {"kernel": "6.1", "processor": "fast", "cores": 2})
     assert calibration.stored() is None
     file = calibration.store(kept(1000.0))
-    assert file == tmp_path / "calibration.json"
+    assert file.parent == tmp_path / "calibrations"
     assert calibration.stored() == kept(1000.0)
     monkeypatch.setattr(environment, "machine", lambda: {"kernel": "6.2", "processor": "fast", "cores": 2})
     assert calibration.stored() is None
+    other = kept(500.0) | {"kernel": "6.2"}
+    assert calibration.store(other) != file
+    assert calibration.stored() == other
+    monkeypatch.setattr(environment, "machine", lambda: {"kernel": "6.1", "processor": "fast", "cores": 2})
+    assert calibration.stored() == kept(1000.0), "the micro-VM's is another"
     file.write_text("{")
     assert calibration.stored() is None
 

@@ -83,14 +83,18 @@ def test_words_of_a_command_are_never_split(tmp_path: Path):
     assert (tmp_path / "argv").read_bytes() == b"echo\0a b\0$(id)\0\0"
 
 
-def test_the_current_folder_is_written_to_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_current_folder_is_written_to_and_calibrations_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     here = tmp_path / "a,b"
     here.mkdir()
     monkeypatch.chdir(here)
+    monkeypatch.setenv("PODWIRE_HOME", str(tmp_path / "home"))
     argv = machine.qemu_argv(image.Image(tmp_path, tmp_path, tmp_path), tmp_path, (), memory_mib=1, cores=1)
     shares = [word for word in argv if word.startswith("local,")]
     assert [share for share in shares if "readonly=on" not in share] == [
-        f"local,id=here,path={tmp_path}/a,,b,security_model=none,readonly=off,multidevs=remap"
+        f"local,id=here,path={tmp_path}/a,,b,security_model=none,readonly=off,multidevs=remap",
+        f"local,id=calibrations,path={tmp_path}/home/calibrations,security_model=none,readonly=off,multidevs=remap",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The micro-VM has the kernel features that it is there for, and writes into the current folder alone."""
+"""The micro-VM has the kernel features that it is there for, and writes here and where calibrations are alone."""
 
 import os
 import subprocess
@@ -25,14 +25,16 @@ def test_the_guest_has_the_modules_and_hands_on_files_output_errors_and_its_exit
         folder.mkdir()
     script = f"for m in {MODULES}; do modprobe $m && echo module $m; done; podwire --version; "
     script += "test -t 1 || test -t 2 || echo of errors >&2; "
-    script += f"echo written > seen; touch {elsewhere}/seen; exit 7"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    script += f"echo written > seen; touch {elsewhere}/seen; "
+    script += "python3 -c 'from experiments import calibration; print(calibration.store({\"cores\": 5}))'; exit 7"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PODWIRE_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [*RUN, "sh", "-c", script], capture_output=True, text=True, check=False, cwd=here, env=environment
     )
-    *modules, version = done.stdout.split("\n")[:-1]
+    *modules, version, calibration = done.stdout.split("\n")[:-1]
     assert modules == [f"module {name}" for name in MODULES.split()], done.stderr
     assert version.startswith("podwire "), done.stderr
     assert (done.stderr, done.returncode) == ("of errors\n", 7)
     assert (here / "seen").read_text() == "written\n"
     assert not (elsewhere / "seen").exists()
+    assert '"cores": 5' in Path(calibration).read_text()

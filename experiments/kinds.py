@@ -44,6 +44,7 @@ from experiments.timeline import plots as timeline_plots
 from experiments.transfer import figures as transfer_figures
 from experiments.transfer import measuring as transfer_measuring
 from experiments.transfer import parameters as transfer
+from k8sshim.errors import BadInput
 from k8sshim.objects import Raw
 from lab.state import Lab
 
@@ -150,7 +151,10 @@ OTHERS: Mapping[str, Told] = {
 }
 
 
-def of(run: Run) -> Told:
-    """How a run is told."""
+def of(run: Run, file: str = "") -> Told:
+    """How a run is told; a record that others wrote (a benchmark's) is not: BadInput, which names its file."""
     name = run.scenario["spec"]["experiment"]
-    return KINDS.get(name) or OTHERS[name]
+    told = KINDS.get(name) or OTHERS.get(name)
+    if told is None:
+        raise BadInput.of(f"there is no report of {name!r}", file=file, field="scenario.spec.experiment")
+    return told

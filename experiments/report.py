@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from experiments import canvas, kinds, trust, wording
 from experiments.canvas import Drawn
+from experiments.folder import RUN
 from experiments.results import Failure, Labels, Run
 from experiments.summary import route_of
 from k8sshim.errors import PodwireError
@@ -23,9 +24,10 @@ _DRAWN = ("timelines",)  # of the environment: what plots are for
 
 
 def write(run: Run, folder: Path) -> Path:
-    """Write plots and page into the run's folder; the page. Raises PodwireError."""
+    """Write plots and page into the run's folder; the page. Raises BadInput, PodwireError."""
+    told = kinds.of(run, str(folder / RUN))
     try:
-        drawn = canvas.draw(kinds.of(run).plots(run), folder)
+        drawn = canvas.draw(told.plots(run), folder)
         page = folder / PAGE
         page.write_text(render(run, [(one, _embedded(folder / f"{one.name}.svg")) for one in drawn]))
     except OSError as error:

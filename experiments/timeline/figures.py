@@ -125,7 +125,7 @@ def _notes(run: Run) -> Iterator[str]:
         f"Watched from pod {given['client']}: {', '.join(WATCHED[one] for one in watched)}. Events happen in the lab "
         "at the times that the scenario says; each is timed by the clock of the machine, which the probes share. "
         "Everything is undone before the next case begins. The rows `before` are from a case's beginning to its first "
-        "event: what is lost there, the machine lost."
+        "event: what is lost there, the machine lost, or it was on its way when the event came."
     )
     for watch in (UDP, TCP):
         broken = {str(one.label("case")): sum(value for _, value in one.values) for one in _broken(run, watch)}

@@ -78,6 +78,20 @@ def check_record(written: Path, placement: str) -> None:
     assert orders[0] != orders[1]
 
 
+def test_what_is_calibrated_is_kept_and_runs_stand_beside_it(podwire: Podwire, tmp_path: Path) -> None:
+    out = ("--out", str(tmp_path / "out"))
+    kept = Path(podwire.said("calibrate", "--quick", *out).splitlines()[-1])
+    found = json.loads(kept.read_text())
+    assert {one.partition(" ")[0] for one in found["floors"]} == {"throughput", "latency", "loss"}
+    assert found["timer"]["sleeps"] > 0
+    raw = yaml.safe_load(scenario(tmp_path).read_text())
+    raw["spec"] |= {"repetitions": 1}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(raw))
+    done = podwire("run", str(tmp_path / "tiny.yaml"), *out)
+    assert "of those that this machine gave when it was calibrated" in done.stdout + done.stderr
+    assert folder.read(Path(done.stdout.splitlines()[-1])).environment["calibration"] == found
+
+
 def test_an_interrupted_run_takes_its_lab_down(podwire: Podwire, tmp_path: Path) -> None:
     running = podwire.start("run", str(scenario(tmp_path)), "--repeat", "500", "--out", str(tmp_path / "out"))
     try:

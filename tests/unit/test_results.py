@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from experiments import folder, schema
+from experiments import folder, report, schema
 from experiments.results import SCHEMA_VERSION, Machine, Reading, Run, Sample, labels
 from k8sshim.errors import BadInput, PodwireError
 
@@ -104,6 +105,14 @@ def test_a_folder_without_a_record(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(BadInput, match=r"run\.json: no JSON"):
         folder.read(tmp_path)
+
+
+def test_there_is_no_report_of_what_no_experiment_wrote(tmp_path: Path) -> None:
+    other = replace(RUN, scenario={**RUN.scenario, "spec": {"experiment": "bench", "repetitions": 1}})
+    with pytest.raises(BadInput) as caught:
+        report.write(other, tmp_path)
+    assert str(caught.value) == f"{tmp_path}/run.json: scenario.spec.experiment: there is no report of 'bench'"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:

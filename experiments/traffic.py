@@ -21,7 +21,7 @@ from k8sshim.errors import PodwireError
 IPERF3_PORT, IRTT_PORT = 5201, 2112  # the tools' own
 SERVERS = (
     ("iperf3", "--server", "--port", str(IPERF3_PORT)),
-    ("irtt", "server", "-4", "-i", "100us", "-b", f"0.0.0.0:{IRTT_PORT}"),
+    ("irtt", "server", "-4", "-i", "0s", "-b", f"0.0.0.0:{IRTT_PORT}"),
 )
 REQUEST_BYTES = 64
 UDP_HEADERS = 28 + 12  # IPv4 and UDP, and room for a TCP header's options: datagrams as long as TCP's segments

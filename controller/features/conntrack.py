@@ -36,7 +36,7 @@ FEATURE = Feature.CONNTRACK
 ENDS = ("0x1/0x1", "0x4/0x4")  # FIN, RST
 NEW, KNOWN, INVALID = "+trk+new", "+trk-new-rpl-rel", "+trk+inv"
 ANSWER, RELATED = "+trk-new+rpl", "+trk-new-rpl+rel"
-NOBODY = "192.0.2.1"  # RFC 5737
+NOBODY = "192.0.0.8"  # the dummy address of RFC 7600
 
 
 def bridge(one: Bridge, owner: Owner) -> Iterator[Flow]:

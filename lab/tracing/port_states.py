@@ -32,9 +32,8 @@ def parse(text: str) -> dict[str, dict[int, bool]]:
 
 def down(links: Iterable[FabricLink], live: Mapping[str, Mapping[int, bool]]) -> set[tuple[str, str]]:
     """The links of which an end is not alive, or is not there, by their switches."""
-    alive = {(switch, port) for switch, ports in live.items() for port, lives in ports.items() if lives}
-    return {(a.switch, b.switch) for a, b in ((link.a, link.b) for link in links) if not {_end(a), _end(b)} <= alive}
 
+    def lives(end: LinkEnd) -> bool:
+        return live.get(end.switch, {}).get(end.port, False)
 
-def _end(of: LinkEnd) -> tuple[str, int]:
-    return of.switch, of.port
+    return {(link.a.switch, link.b.switch) for link in links if not (lives(link.a) and lives(link.b))}

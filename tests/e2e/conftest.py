@@ -50,6 +50,12 @@ def lab(laboratory: Laboratory) -> RunningLab:
 
 
 @pytest.fixture(scope="session")
+def quiet(laboratory: Laboratory) -> RunningLab:
+    """A lab to be looked at whole: in the shared one pods of an earlier test may be ending still."""
+    return laboratory.up("quiet")
+
+
+@pytest.fixture(scope="session")
 def conformance(laboratory: Laboratory) -> RunningLab:
     """The lab of Kubernetes' conformance tests, each in a namespace of its own."""
     return laboratory.up("conformance")

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from laboratory import Laboratory, RunningLab
+from laboratory import RunningLab
 
 from experiments.floors import floors
 from experiments.inside import Sandbox
 from experiments.throughput import FLOORS
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def quiet(laboratory: Laboratory) -> RunningLab:
-    """A lab that nobody else adds pods to: in the shared one those of an earlier test may be ending still."""
-    return laboratory.up("quiet")
 
 
 def seen(sandbox: Sandbox) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from laboratory import Laboratory, Podwire, RunningLab
+from laboratory import Laboratory, Podwire, RunningLab, deployment
 from processes import gone
 
 from lab.waiting import wait_until
@@ -51,19 +51,19 @@ def test_up_without_arguments_gives_three_nodes_and_down_takes_all_of_it_away(po
     assert host_state() == before
 
 
-def test_ls_tells_what_the_contract_says(laboratory: Laboratory, lab: RunningLab) -> None:
-    besides_own = ("--field-selector", "metadata.namespace!=kube-system")
+def test_ls_tells_what_the_contract_says(laboratory: Laboratory, quiet: RunningLab) -> None:
+    quiet.apply(deployment("counted", 2))
     rows = {row["name"]: row for row in laboratory.podwire.json("ls")}
-    assert rows["shared"] == {
-        "name": "shared",
-        "pid": lab.pid,
+    assert rows["quiet"] == {
+        "name": "quiet",
+        "pid": quiet.pid,
         "state": "running",
         "nodes": 3,
-        "pods": len(json.loads(lab.kubectl("get", "pods", "-A", *besides_own, "-o", "json"))["items"]),
-        "kubeconfig": str(lab.kubeconfig),
+        "pods": 2,
+        "kubeconfig": str(quiet.kubeconfig),
     }
-    assert Path(f"/proc/{lab.pid}/cmdline").read_bytes().split(b"\0")[1:3] == [b"-m", b"lab.supervisor"]
-    assert "shared" in laboratory.podwire.said("ls")
+    assert Path(f"/proc/{quiet.pid}/cmdline").read_bytes().split(b"\0")[1:3] == [b"-m", b"lab.supervisor"]
+    assert "quiet" in laboratory.podwire.said("ls")
 
 
 def test_the_kubeconfig_is_its_owners_alone(lab: RunningLab, podwire: Podwire) -> None:

@@ -75,6 +75,11 @@ def ns(conformance: RunningLab, request: pytest.FixtureRequest) -> Iterator[Name
     conformance.kubectl("delete", "namespace", name, "--wait=false")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Experiments first: they take longest, and one worker would be alone with them at the end."""
+    items.sort(key=lambda item: not item.path.name.startswith("test_run"))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome = yield

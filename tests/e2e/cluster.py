@@ -56,7 +56,7 @@ class Namespace:
 
     def ask(self, pod: str, url: str, *options: str) -> str:
         """What an HTTP server answers that pod; "" where none does."""
-        done = self.run(pod, "curl", "-s", "--max-time", "3", "--connect-timeout", "2", *options, f"http://{url}")
+        done = self.run(pod, "curl", "-s", "--max-time", "10", "--connect-timeout", "5", *options, f"http://{url}")
         return done.stdout.strip() if done.returncode == 0 else ""
 
     def ask_often(self, pod: str, url: str, times: int) -> list[str]:
@@ -73,7 +73,7 @@ _ASK_OFTEN = 'i=0; while [ $i -lt "$1" ]; do curl -s --max-time 3 "$0"; echo; i=
 _ASK_UDP = """
 import socket, sys
 asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-asking.settimeout(2)
+asking.settimeout(5)
 asking.connect((sys.argv[1], int(sys.argv[2])))
 try:
     asking.send(sys.argv[3].encode())
@@ -104,11 +104,11 @@ def service(name: str, selector: dict[str, str] | None, *ports: Raw, **spec: Any
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": body}
 
 
-def eventually(found: Callable[[], Any], wanted: Any, what: str = "") -> None:
+def eventually(found: Callable[[], Any], wanted: Any, what: str = "", limit_s: float = WAIT_S) -> None:
     """Wait until something has a value, as Kubernetes' tests poll."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + limit_s
     while (got := found()) != wanted:
-        assert time.monotonic() < deadline, f"{what or found}: {got!r}, not {wanted!r}, after {WAIT_S:.0f} s"
+        assert time.monotonic() < deadline, f"{what or found}: {got!r}, not {wanted!r}, after {limit_s:.0f} s"
         time.sleep(0.1)
 
 

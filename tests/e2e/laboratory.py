@@ -114,6 +114,12 @@ class RunningLab:
         cells: list[dict[str, Any]] = self.podwire.json("matrix", self.name, *options)
         return cells
 
+    def among(self, app: str) -> list[dict[str, Any]]:
+        """The matrix between the pods of one Deployment, whatever becomes of the lab's others meanwhile."""
+        done = self.podwire("matrix", self.name, "--json")
+        assert done.returncode in (0, 1), done.stderr
+        return [cell for cell in json.loads(done.stdout) if all(f"/{app}-" in cell[end] for end in ("from", "to"))]
+
     def process(self, *words: str) -> psutil.Process | None:
         """The lab's process whose command line has all these words, while it lives."""
         found = [one for one in psutil.Process(self.pid).children(recursive=True) if set(words) <= _words(one)]

@@ -46,7 +46,11 @@ NETWORKS = [
 def pod(name: str, node: str, **spec: Any) -> dict[str, Any]:
     """A pod on that node: a stand-in on TCP and UDP, and a command that is ready once it reaches it by localhost."""
     ports = [{"containerPort": PORT, "protocol": protocol} for protocol in ("TCP", "UDP")]
-    reach = {"exec": {"command": ["curl", "-sf", f"http://localhost:{PORT}/"]}, "periodSeconds": 1}
+    reach = {
+        "exec": {"command": ["curl", "-sf", f"http://localhost:{PORT}/"]},
+        "periodSeconds": 1,
+        "timeoutSeconds": 10,
+    }
     main = {"name": "main", "image": "stand-in", "ports": ports}
     beside = {"name": "beside", "image": "host", "command": ["sleep", "3600"], "readinessProbe": reach}
     return {

@@ -10,7 +10,8 @@ import yaml
 from laboratory import Podwire
 
 from experiments import catalogue, folder
-from experiments.results import Run
+from experiments.recording import ATTEMPTS
+from experiments.results import Failure, Run
 
 
 def small(place: Path, name: str, **parameters: Any) -> Path:
@@ -22,6 +23,11 @@ def small(place: Path, name: str, **parameters: Any) -> Path:
     file = place / f"{name}.yaml"
     file.write_text(yaml.safe_dump(raw))
     return file
+
+
+def failed(made: Run) -> list[Failure]:
+    """Readings that did not work when they were tried once more, either."""
+    return [one for one in made.failures if one.attempt == ATTEMPTS]
 
 
 def run(podwire: Podwire, scenario: Path, out: Path) -> tuple[Run, Path]:

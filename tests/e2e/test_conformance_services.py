@@ -169,7 +169,7 @@ def test_should_have_session_affinity_timeout_work_for_service_with_type(ns: Nam
         seen.add(ns.ask("execpod", f"{url}/hostname"))
         return len(seen) > 1
 
-    eventually(moved, True, "affinity ends")
+    eventually(moved, True, "affinity ends", 180)
 
 
 def test_should_complete_a_service_status_lifecycle(ns: Namespace) -> None:

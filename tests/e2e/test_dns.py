@@ -200,6 +200,7 @@ def test_two_of_them_answer_and_one_is_enough(names: RunningLab) -> None:
         assert dig(names, f"dns-service.{ZONE}", "A", f"@{server}") == ["10.96.3.3"]
     kubectl("scale", "deployment", "kube-dns", "--replicas=1")
     assert wait_until(lambda: dig(names, f"dns-service.{ZONE}") == ["10.96.3.3"], 10)
+    assert wait_until(lambda: len(kubectl("get", "pods", "-l", "k8s-app=kube-dns", "-o", "name").split()) == 1, 30)
 
 
 def test_podwires_own_pods_are_not_counted(names: RunningLab) -> None:

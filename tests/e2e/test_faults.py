@@ -182,6 +182,7 @@ def test_a_dead_node_is_not_ready_and_its_pods_are_replaced_until_it_is_back(lab
     fault(lab, "node-start", "node2")
     eventually(lambda: ready(lab, "node2") == "True")
     eventually(lambda: not json.loads(lab.kubectl("get", "node", "node2", "-o", "json"))["spec"].get("taints"))
+    eventually(lambda: "p2" not in {one["metadata"]["name"] for one in lab.pods()})
     lab.apply(pod(2))  # what was evicted is gone for good: nobody owned it
 
 

@@ -16,6 +16,8 @@ import yaml
 from kubernetes.stream import portforward, stream
 from laboratory import RunningLab
 
+from lab.waiting import wait_until
+
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,7 +76,7 @@ def test_attach_speaks_to_the_container_and_logs_keep_what_it_said(
         "aside",
         "heard hello",
     ]  # its input has ended, and so has it: with exit code 3, so it was started again
-    assert kubectl("logs", "talker", "-c", "main", "--tail=1").stdout == "aside\n"
+    assert wait_until(lambda: kubectl("logs", "talker", "-c", "main", "--tail=1").stdout == "aside\n", 30)
     assert kubectl("logs", "-f", "silent", "--limit-bytes=1", "--pod-running-timeout=1s", "--previous").returncode == 1
 
 
@@ -116,7 +118,7 @@ def test_the_python_client_over_v4(kubectl: object, lab: RunningLab) -> None:
     assert answer.endswith(b"silent")
 
 
-LOOP = 'trap "echo heard TERM; exit 0" TERM; while true; do sleep 0.1; done'
+LOOP = 'trap "echo heard TERM; exit 0" TERM; echo begun; while true; do sleep 0.1; done'
 
 
 def test_volumes_of_the_api_and_hooks(kubectl: Kubectl, lab: RunningLab) -> None:
@@ -137,6 +139,7 @@ def test_volumes_of_the_api_and_hooks(kubectl: Kubectl, lab: RunningLab) -> None
     assert read.stdout == 'a=1\napp="streams"'
     argv = ["kubectl", "logs", "-f", "hooked"]
     with subprocess.Popen(argv, env={**os.environ, "KUBECONFIG": str(lab.kubeconfig)}, stdout=subprocess.PIPE) as logs:
+        assert logs.stdout and logs.stdout.readline() == b"begun\n"
         assert kubectl("delete", "pod", "hooked").returncode == 0
         assert logs.communicate(timeout=60)[0] == b"before TERM\nheard TERM\n"
     kubectl("delete", "configmap", "hooked")
@@ -147,8 +150,12 @@ def test_top_shows_what_commands_use(kubectl: Kubectl, lab: RunningLab) -> None:
     burn = {"name": "main", "image": "x:1", "command": ["sh", "-c", "while :; do :; done"]}
     assert kubectl("apply", "-f", "-", given=yaml.safe_dump(pod("burner", burn))).returncode == 0
     assert kubectl("wait", "--for=condition=Ready", "pod/burner", "--timeout=60s").returncode == 0
-    shown = kubectl("top", "pod", "burner", "--no-headers").stdout.split()
-    assert shown[0] == "burner" and int(shown[1].removesuffix("m")) > 0 and shown[2].endswith("Mi")
+
+    def burns() -> bool:
+        shown = kubectl("top", "pod", "burner", "--no-headers").stdout.split()
+        return shown[0] == "burner" and int(shown[1].removesuffix("m")) > 0 and shown[2].endswith("Mi")
+
+    assert wait_until(burns, 30)
     assert {row.split()[0] for row in kubectl("top", "node", "--no-headers").stdout.splitlines()} >= {"node1", "node2"}
     kubectl("delete", "pod", "burner")
 

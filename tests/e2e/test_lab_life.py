@@ -144,7 +144,7 @@ def test_pods_that_cannot_become_ready_are_named_and_the_lab_stays(podwire: Podw
         "spec": {"nodeSelector": {"disk": "none"}, "containers": [{"name": "c", "image": "i"}]},
     }
     (tmp_path / "pod.yaml").write_text(json.dumps(pod))
-    done = podwire("up", "--name", "waiting", "-f", str(tmp_path / "pod.yaml"), "--timeout", "6")
+    done = podwire("up", "--name", "waiting", "-f", str(tmp_path / "pod.yaml"), "--timeout", "25")
     assert (done.returncode, done.stdout) == (1, "")
     last = done.stderr.splitlines()[-1]
     assert last.startswith('podwire: lab "waiting" is up, but not ready in time: 1 of 1 pods: pod default/homeless: ')

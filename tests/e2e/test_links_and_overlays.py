@@ -13,6 +13,7 @@ from laboratory import Laboratory, RunningLab
 from lab import sandbox
 from lab.doctor import try_out
 from lab.features import FEATURES
+from lab.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 FLAT_MTU, VXLAN_MTU, THIN_MTU = 1500, 1450, 1300
@@ -119,6 +120,7 @@ def test_services_and_nodes_are_reached_across_an_overlay(vxlan: RunningLab) -> 
 def test_a_policy_denies_across_an_overlay(vxlan: RunningLab) -> None:
     vxlan.kubectl("apply", "-f", _written(vxlan.folder.parent / "denial.json", DENIAL))
     try:
+        assert wait_until(lambda: vxlan.podwire.json("trace", vxlan.name, "b", "a:80")["outcome"] == "denied", 20)
         story = vxlan.podwire.json("trace", vxlan.name, "b", "a:80")
         assert (story["outcome"], story["switches"]) == ("denied", ["b2", "b1"])
         allowed = {(cell["from"], cell["to"]): cell["allowed"] for cell in vxlan.matrix()}

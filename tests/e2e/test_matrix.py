@@ -11,6 +11,7 @@ import pytest
 from laboratory import MANIFESTS, Laboratory, RunningLab, deployment
 
 from experiments.matrix import kernel_protocols
+from lab.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +50,7 @@ def test_a_port_that_nobody_listens_on_is_not_allowed_and_no_failure(guestbook: 
 
 def test_datagrams_are_answered_by_stand_ins(lab: RunningLab) -> None:
     lab.apply(deployment("resolver", 3, (53, "UDP"), (53, "TCP")))
-    cells = [cell for cell in lab.matrix() if "/resolver-" in cell["from"] and "/resolver-" in cell["to"]]
+    cells = lab.among("resolver")
     assert len(cells) == 3 * 2 * 2
     assert {(cell["protocol"], cell["allowed"]) for cell in cells} == {("TCP", True), ("UDP", True)}
 
@@ -87,6 +88,7 @@ def shop(laboratory: Laboratory) -> RunningLab:
     peer = {"podSelector": {"matchLabels": {"app": "front"}}}
     rule = {"from": [peer], "ports": [{"port": 80, "protocol": "TCP"}]}
     lab.apply(policy("back", podSelector={"matchLabels": {"app": "back"}}, ingress=[rule]))
+    assert wait_until(lambda: lab.podwire("matrix", lab.name).returncode == 0, 20), "not in force"
     return lab
 
 

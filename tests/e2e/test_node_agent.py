@@ -120,9 +120,23 @@ def test_a_node_reaches_node_ports_and_its_health_check_at_its_own_address(lab: 
         address = node["status"]["addresses"][0]["address"]
         on_node = [pod for pod in lab.pods("app=nodal") if pod["spec"]["nodeName"] == name]
         for place in ("node1", "HOST"):
-            assert lab.exec(place, "curl", "-s", "-m3", f"http://{address}:31234/hostname").stdout or not on_node
-            health = json.loads(lab.exec(place, "curl", "-s", "-m3", f"http://{address}:{check}/").stdout)
-            assert health["localEndpoints"] == len(on_node)
+            is_healthy(lab, place, f"http://{address}:{check}/", len(on_node))
+            if on_node:
+                is_served(lab, place, f"http://{address}:31234/hostname")
+
+
+def is_healthy(lab: RunningLab, place: str, url: str, endpoints: int) -> None:
+    """Soon its health check there tells of so many."""
+
+    def told() -> bool:
+        said = lab.exec(place, "curl", "-s", "-m3", url).stdout
+        return bool(said) and json.loads(said)["localEndpoints"] == endpoints
+
+    until(told)
+
+
+def is_served(lab: RunningLab, place: str, url: str) -> None:
+    until(lambda: lab.exec(place, "curl", "-s", "-m3", url).stdout != "")
 
 
 def test_exec_sees_what_the_place_resolves_by(lab: RunningLab) -> None:

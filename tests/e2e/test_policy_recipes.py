@@ -181,11 +181,11 @@ class Kitchen:
 
     def resolves(self, source: str) -> bool:
         """Whether it learns the address of `web` from cluster DNS."""
-        argv = ["dig", "+short", "+time=1", "+tries=1", "web.default.svc.cluster.local"]
+        argv = ["dig", "+short", "+time=2", "+tries=2", "web.default.svc.cluster.local"]
         return self.lab.exec(full(source), *argv).stdout.strip() == self.addresses["default/web"]
 
     def pings(self, source: str) -> bool:
-        return self.lab.exec(full(source), "ping", "-c1", "-W1", HOST_ADDRESS).returncode == 0
+        return self.lab.exec(full(source), "ping", "-c1", "-W3", HOST_ADDRESS).returncode == 0
 
     def come_true(self, recipe: Recipe) -> None:
         """Wait until all is as its page says, and silence lasts."""

@@ -24,7 +24,7 @@ FLOW = re.compile(r"(.*) cookie=(\S+), duration=([\d.]+)s, (.*?), n_packets=\d+,
 
 def reached(lab: RunningLab, app: str) -> bool:
     """Whether every pod of the Deployment reaches every other one of it."""
-    mine = [cell for cell in lab.matrix() if f"/{app}-" in cell["from"] and f"/{app}-" in cell["to"]]
+    mine = lab.among(app)
     return bool(mine) and all(cell["allowed"] for cell in mine)
 
 
@@ -75,7 +75,7 @@ def test_a_killed_component_is_started_again_and_new_pods_come_up(lab: RunningLa
 def test_a_killed_daemon_of_open_vswitch_is_started_again_and_its_flows_come_back(lab: RunningLab, daemon: str) -> None:
     lab.apply(deployment("switched", 3, (80, "TCP")))
     restart(lab, daemon)
-    assert wait_until(lambda: reached(lab, "switched"), 30)
+    assert wait_until(lambda: reached(lab, "switched"), 60)
 
 
 def test_the_api_keeps_its_address_and_its_objects_through_a_restart(lab: RunningLab) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from laboratory import Podwire
+from scenarios import failed
 
 from experiments import catalogue, folder, schema
 from lab.waiting import wait_until
@@ -64,7 +65,7 @@ def check_record(written: Path, placement: str) -> None:
     assert folder.read(written) == run
     assert raw["seeds"] == {"order": 5}
     assert raw["scenario"]["spec"]["repetitions"] == 2
-    assert not run.failures
+    assert not failed(run)
     measured = {(dict(one.labels).get("path"), dict(one.labels).get("floor"), one.metric) for one in run.samples}
     for metric in ("throughput", "latency", "loss"):
         assert {(path, None, metric) for path in PATHS} | {("floor", floor, metric) for floor in FLOORS} <= measured

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from laboratory import Podwire
-from scenarios import run, small
+from scenarios import failed, run, small
 
 from experiments.policy_scaling.planning import METRICS
 
@@ -23,7 +23,7 @@ def test_policy_scale(podwire: Podwire, tmp_path: Path) -> None:
     made, written = run(podwire, small(tmp_path, "policy-scale", **FEW), tmp_path / "out")
     plots = {f"{sweep}-{plot}" for sweep in ("policies", "peers") for plot in ("traffic", "changes", "memory")}
     assert {path.stem for path in written.iterdir()} == {"run", "report", *plots}
-    assert not made.failures
+    assert not failed(made)
     taken = {(one.metric, dict(one.labels)["system"]): dict[str, set[int]]() for one in made.samples}
     for one in made.samples:
         given = dict(one.labels)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from laboratory import Podwire
-from scenarios import run, small
+from scenarios import failed, run, small
 
 from experiments.balancing.figures import shares
 
@@ -18,7 +18,7 @@ def test_load_balancing(podwire: Podwire, tmp_path: Path) -> None:
     assert {path.name for path in written.iterdir()} == {
         "run.json", "report.html", "shares.png", "shares.svg", "moved.png", "moved.svg",
     }  # fmt: skip
-    assert not made.failures
+    assert not failed(made)
     found = {(one.mode, one.phase): one for one in shares(made)}
     modes = list(made.scenario["spec"]["parameters"]["services"])
     assert set(found) == {(mode, phase) for mode in modes for phase in ("before", "after")}

@@ -15,7 +15,7 @@ from service_oracle import DROPPED, REFUSED, UNREACHABLE, Backend, Client, Front
 
 pytestmark = pytest.mark.e2e
 PORT = 8080
-TRIES = 16  # enough that an endpoint or a way that must not be used would be
+TRIES = 24  # enough that an endpoint or a way that must not be used would be
 NODES = ("node1", "node2", "node3")
 STATES = {
     "here-and-there": (Backend("one", "node1"), Backend("two", "node2")),

@@ -55,7 +55,12 @@ class Host:
     def run(self, *argv: str, check: bool = False, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
         return run(*self.argv(*argv), check=check, timeout_s=timeout_s)
 
+    def reaches(self, address: str) -> bool:
+        """Whether an answer comes to one ping, however long it takes."""
+        return self.run("ping", "-n", "-c1", "-W10", address).returncode == 0
+
     def pings(self, address: str, *options: str) -> bool:
+        """Whether it comes at once."""
         return self.run("ping", "-n", "-c1", "-W1", *options, address).returncode == 0
 
     def python(self, code: str, *argv: str) -> subprocess.Popen[str]:
@@ -328,7 +333,7 @@ class Handmade:
         environment = {**os.environ, "OVS_RUNDIR": str(self.folder)}
         return subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
-    def programmed(self, timeout_s: float = 20) -> None:
+    def programmed(self, timeout_s: float = 90) -> None:
         """Wait until pods and nodes all reach the first node: the last thing to come."""
         hosts = list(self.hosts.values())
         assert wait_until(lambda: all(host.pings(hosts[0].address) for host in hosts), timeout_s), self.log.read_text()

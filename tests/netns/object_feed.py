@@ -68,6 +68,9 @@ class ObjectFeed:
             told = [(kind, raw) for number, one, kind, raw in self._events if one == plural and number > version]
             return self._version, told
 
+    def wrote(self, told: list[tuple[str, dict[str, Any]]]) -> None:
+        """Of these events somebody has been told: nothing more of them is here."""
+
     def kubeconfig(self, path: Path) -> Path:
         """Writes a file that leads here."""
         server = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -121,6 +124,7 @@ def _handler(api: ObjectFeed) -> type[BaseHTTPRequestHandler]:
                         line = json.dumps({"type": kind, "object": raw}).encode() + b"\n"
                         self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
                     self.wfile.flush()
+                    api.wrote(told)
             except OSError:
                 pass  # the client went away
 

@@ -1,10 +1,11 @@
 """One end of a connection that goes on and on: numbered datagrams, or bytes in an order that is known.
 
-`python streams.py ROLE ...` inside a namespace, until a line comes on stdin; then it writes what it has seen as JSON.
+`python streams.py ROLE ...` inside a namespace, until "end" comes on stdin; then it writes what it has seen as JSON. It
+writes "ready" before, and "begun" when the first packet arrives. Nobody who ends leaves what is on its way.
 Moments are of the monotonic clock, which is the same in all namespaces.
 
 echo PORT            answers every datagram with itself: {"seen": [[number, moment], ...]}
-count ADDRESS PORT   sends a numbered datagram each millisecond, until "pause": {"sent": N, "seen": [answers]}
+count ADDRESS PORT   sends a numbered datagram each millisecond: {"sent": N, "seen": [answers]}
 push PORT            sends numbered datagrams to whoever sent one: {"sent": N}
 hear ADDRESS PORT    sends a datagram, and one at each "speak": {"seen": [those that came]}
 ask ADDRESS PORT     one datagram, and waits: {"error": the name of the error that came back}
@@ -24,6 +25,7 @@ from contextlib import suppress
 
 SO_RCVBUFFORCE = 33
 STEP_S, BLOCK = 0.001, 200
+QUIET_S, LINGER_S = 2.0, 20.0  # after which no more datagrams are waited for, or bytes of a stream
 PATTERN = bytes(range(251)) * 8  # its length has no factor in common with a block's
 PERIOD = 251
 
@@ -50,28 +52,38 @@ def datagrams() -> socket.socket:
     return one
 
 
+class Seen(list[tuple[int, float]]):
+    """What has arrived, and when."""
+
+    def add(self, number: int) -> None:
+        if not self:
+            print("begun", flush=True)
+        self.append((number, time.monotonic()))
+
+
 def echo(port: str) -> None:
-    one, seen = datagrams(), []
+    one, seen = datagrams(), Seen()
     one.bind(("", int(port)))
     print("ready", flush=True)
     while True:
         readable, _, _ = select.select([one, sys.stdin], [], [])
-        if sys.stdin in readable:
+        if one in readable:
+            data, client = one.recvfrom(100)
+            seen.add(int(data))
+            one.sendto(data, client)
+        elif sys.stdin in readable:
             break
-        data, client = one.recvfrom(100)
-        seen.append((int(data), time.monotonic()))
-        one.sendto(data, client)
     told(seen=seen)
 
 
 def counting(address: str, port: str) -> None:
-    one, seen, sent = datagrams(), [], 0
+    one, seen, sent = datagrams(), Seen(), 0
     one.connect((address, int(port)))
     one.setblocking(False)
     print("ready", flush=True)
-    began, paused = time.monotonic(), False
+    began = time.monotonic()
     while True:
-        if not paused and time.monotonic() >= began + sent * STEP_S:
+        if time.monotonic() >= began + sent * STEP_S:
             try:
                 one.send(b"%d" % sent)
             except OSError:
@@ -80,11 +92,12 @@ def counting(address: str, port: str) -> None:
         readable, _, _ = select.select([one, sys.stdin], [], [], max(0.0, began + sent * STEP_S - time.monotonic()))
         if one in readable:
             with suppress(OSError):
-                seen.append((int(one.recv(100)), time.monotonic()))
+                seen.add(int(one.recv(100)))
         if sys.stdin in readable:
-            if heard() != "pause":
-                break
-            paused, began = True, time.monotonic() + 1e6
+            break
+    while len(seen) < sent and select.select([one], [], [], QUIET_S)[0]:
+        with suppress(OSError):
+            seen.add(int(one.recv(100)))
     told(sent=sent, seen=seen)
 
 
@@ -102,7 +115,7 @@ def push(port: str) -> None:
 
 
 def hear(address: str, port: str) -> None:
-    one, seen = datagrams(), []
+    one, seen = datagrams(), Seen()
     one.connect((address, int(port)))
     print("ready", flush=True)
     one.send(b"0")
@@ -110,7 +123,7 @@ def hear(address: str, port: str) -> None:
         readable, _, _ = select.select([one, sys.stdin], [], [])
         if one in readable:
             with suppress(OSError):
-                seen.append((int(one.recv(100)), time.monotonic()))
+                seen.add(int(one.recv(100)))
         if sys.stdin in readable:
             if heard() != "speak":
                 break
@@ -146,45 +159,45 @@ def connection(where: tuple[str, ...]) -> socket.socket:
 
 
 def take(*where: str) -> None:
-    one, got, exact, seen = connection(where), 0, True, []
+    one, got, exact, seen, ended = connection(where), 0, True, Seen(), False
     while True:
-        readable, _, _ = select.select([one, sys.stdin], [], [])
+        readable, _, _ = select.select([one] if ended else [one, sys.stdin], [], [], LINGER_S if ended else None)
         if sys.stdin in readable:
-            if heard() != "speak":
-                break
-            one.send(b".")
+            if heard() == "speak":
+                one.send(b".")
+            else:
+                ended = True
             continue
         try:
-            data = one.recv(1000)
+            data = one.recv(1000) if readable else b""
         except ConnectionError:  # the other end has ended
             data = b""
         if not data:
-            sys.stdin.readline()
             break
         exact = exact and data == PATTERN[got % PERIOD :][: len(data)]
         got += len(data)
-        seen.append((got, time.monotonic()))
+        seen.add(got)
+    if not ended:
+        sys.stdin.readline()
     told(bytes=got, exact=exact, seen=seen)
 
 
 def give(*where: str) -> None:
-    one, sent, paused = connection(where), 0, False
+    one, sent, broken = connection(where), 0, False
     one.setblocking(False)
     began, steps = time.monotonic(), 0
     while True:
-        if not paused and time.monotonic() >= began + steps * STEP_S:
+        if not broken and time.monotonic() >= began + steps * STEP_S:
             steps += 1
             try:
                 sent += one.send(PATTERN[sent % PERIOD :][:BLOCK])
             except BlockingIOError:
                 pass
             except ConnectionError:  # the other end has ended
-                paused = True
+                broken = True
         rest = max(0.0, began + steps * STEP_S - time.monotonic())
-        if select.select([sys.stdin], [], [], 1 if paused else rest)[0]:
-            if heard() != "pause":
-                break
-            paused = True
+        if select.select([sys.stdin], [], [], 1 if broken else rest)[0]:
+            break
     told(bytes=sent)
 
 

@@ -32,7 +32,7 @@ threading.Event().wait()
 CLIENT = """
 import socket, sys
 def datagram(one):  # who asks by UDP asks again where no answer comes
-    for _ in range(2):
+    for _ in range(3):
         one.send(b"who?")
         try: return one.recv(100)
         except TimeoutError as error: late = error
@@ -40,7 +40,7 @@ def datagram(one):  # who asks by UDP asks again where no answer comes
 def ask(kind, address, port):
     protocol = socket.IPPROTO_SCTP if kind == "SCTP" else 0
     one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "UDP" else socket.SOCK_STREAM, protocol)
-    one.settimeout(2 if kind == "UDP" else 3)
+    one.settimeout(2 if kind == "UDP" else 6)
     try:
         one.connect((address, port))
         return (datagram(one) if kind == "UDP" else one.recv(100)).decode()

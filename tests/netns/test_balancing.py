@@ -182,20 +182,20 @@ def test_affinity_spans_node_port_and_cluster_address(lab: Handmade) -> None:
 
 def test_affinity_ends_with_the_timeout_and_lasts_while_it_is_used(lab: Handmade) -> None:
     address, client = "10.96.1.32", lab.hosts["c2"]
-    config = {"clientIP": {"timeoutSeconds": 3}}
+    config = {"clientIP": {"timeoutSeconds": 4}}
     service(lab, "stay-short", address, "hash", sessionAffinity="ClientIP", sessionAffinityConfig=config)
     assert served(lab.hosts["c1"], "TCP", address, 80)
     first = answers(client, "TCP", address, 80, 1)
     for _ in range(4):
-        time.sleep(1.5)
+        time.sleep(1.2)
         assert answers(client, "TCP", address, 80, 1) == first
-    assert wait_until(lambda: learned(lab, client) == 0, 15)
+    assert wait_until(lambda: learned(lab, client) == 0, 30)
     others = set()
-    for _ in range(8):
+    for _ in range(14):
         others |= set(answers(client, "TCP", address, 80, 1))
         if len(others) > 1:
             break
-        assert wait_until(lambda: learned(lab, client) == 0, 15)
+        assert wait_until(lambda: learned(lab, client) == 0, 30)
     assert len(others) > 1
 
 
@@ -263,4 +263,4 @@ def remembered(lab: Handmade, bridge: str) -> set[str]:
 
 def learned(lab: Handmade, client: Host) -> int:
     """How many flows of a client with a short timeout there are."""
-    return sum(f"nw_src={client.address} " in line and "idle_timeout=3," in line for line in remembered(lab, "b1"))
+    return sum(f"nw_src={client.address} " in line and "idle_timeout=4," in line for line in remembered(lab, "b1"))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from handmade import Handmade
+from settled import in_force
 
 pytestmark = pytest.mark.netns
 SERVICE = ("10.96.0.20", 80)
@@ -25,6 +26,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     server = handmade.pod("server", 2, 2)
     handmade.service("busy", SERVICE[0], {SERVICE[1]: "TCP"}, [(server.address, PORT)])
     handmade.programmed()
+    in_force(handmade)
     argv = [sys.executable, "-m", "experiments.answerers", str(PORT), f"{server.netns}=server"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as answering:
         assert answering.stdout is not None

@@ -45,14 +45,14 @@ def test_a_datapath_forgets_when_it_is_told_to(lab: Handmade, datapaths: Datapat
         pytest.skip("the kernel's datapath is given time, and keeps its flows")
     a, b = lab.pod("a", 1, 2), lab.pod("b", 2, 2)
     lab.programmed()
-    assert a.pings(b.address) and remembered(lab)
+    assert a.reaches(b.address) and remembered(lab)
     assert forgotten(datapaths, "no-such-bridge") and remembered(lab)
     assert forgotten(datapaths, "b1") and not remembered(lab)
-    assert a.pings(b.address) and remembered(lab)
+    assert a.reaches(b.address) and remembered(lab)
     for _ in range(3):
         datapaths.forget_soon("b2")
     assert wait_until(lambda: not remembered(lab), 60)
-    assert a.pings(b.address)
+    assert a.reaches(b.address)
 
 
 def test_it_may_be_told_to_while_packets_ask_for_flows(lab: Handmade, datapaths: Datapaths) -> None:
@@ -75,7 +75,7 @@ def test_it_may_be_told_to_while_packets_ask_for_flows(lab: Handmade, datapaths:
         talking.result()
     assert all(told) and lab.switchd
     assert not lab.switchd.alive()
-    assert pods[0].pings(pods[1].address)
+    assert pods[0].reaches(pods[1].address)
 
 
 def test_whoever_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from handmade import Handmade, run
+from settled import in_force
 from talk import said_often, with_servers
 
 pytestmark = pytest.mark.netns
@@ -24,6 +25,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     handmade.service("one", "10.96.0.10", PORTS, nodes[:1], {80: 30080, 53: 30081})
     handmade.service("two", "10.96.0.11", PORTS, nodes, {80: 30180, 53: 30181})
     handmade.programmed()
+    in_force(handmade)
     with with_servers(handmade, "node5", "node6", port=LISTENING):
         yield handmade
 

@@ -96,7 +96,7 @@ class HandmadeCluster:
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> HandmadeCluster:
     handmade = Handmade(tmp_path_factory.mktemp("lab"), NODES).begun(request)
     one = HandmadeCluster.build(handmade)
-    handmade.programmed(60)
+    handmade.programmed()
     return one
 
 

@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,20 +20,18 @@ from typing import Any
 
 import pytest
 from handmade import Handmade, Host, host_mac, mac, run
+from settled import in_force
 from test_controller_restarts import changes, restart
-from test_policy_worlds import held
 
 from controller.checksums import TCP, finished
-from controller.desired import Desired
 from controller.reconciler import AGAIN_S as FORGOTTEN_AGAIN_S
 from controller.tables import DENIED
-from controller.watch import KINDS
-from k8sshim.objects import Key, Raw
-from lab.waiting import wait_until
+from k8sshim.objects import Raw
 from topo.syscalls import inside
 
 pytestmark = pytest.mark.netns
 WEB, FRONT, PORTS = "10.96.0.10", "10.96.0.11", {80: "TCP", 53: "UDP"}
+BEGIN_S = 60.0  # within which the first packet of a stream arrives
 AGAIN_S = 8.0  # within which TCP tries again
 PODS = {"client": 1, "near": 1, "far": 2, "other": 2, "denied": 1}  # by node
 Seen = list[tuple[int, float]]
@@ -47,6 +46,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     handmade.service("web", WEB, PORTS, [(handmade.hosts["far"].address, 9000)])
     handmade.service("front", FRONT, PORTS, [(handmade.hosts["near"].address, 9400)], {80: 30080, 53: 30053})
     handmade.programmed()
+    in_force(handmade)
     time.sleep(2 * FORGOTTEN_AGAIN_S)  # what was sent to Services before they were there
     return handmade
 
@@ -77,16 +77,6 @@ def pods(*names: str) -> list[Raw]:
     return [{"podSelector": {"matchLabels": {"name": name}}} for name in names]
 
 
-def in_force(lab: Handmade) -> float:
-    """Wait until every bridge holds what it shall; how long that took."""
-    began, desired = time.monotonic(), Desired()
-    for raw in lab.api.everything():
-        desired.put(raw["kind"], Key.of(raw), KINDS[raw["kind"]][1](raw))
-    wanted = {f"b{dpid}": {flow.cookie for flow in desired.wanted(dpid).flows.values()} for dpid in (1, 2)}
-    assert wait_until(lambda: all(held(lab, one) == flows for one, flows in wanted.items()), 120)
-    return time.monotonic() - began
-
-
 @dataclass
 class Ends:
     """Programs at both ends of connections; what they saw, once they have ended."""
@@ -96,6 +86,7 @@ class Ends:
     overflown_before: int
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     giving: set[str] = field(default_factory=set)
+    hearing: set[str] = field(default_factory=set)
     said: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def start(self, name: str, pod: str, *role: str) -> None:
@@ -106,6 +97,8 @@ class Ends:
         )  # fmt: skip
         if role[0] in ("count", "give"):
             self.giving.add(name)
+        if role[0] in ("echo", "count", "take", "hear"):
+            self.hearing.add(name)
         ready = self.running[name].stdout
         assert ready and ready.readline() == "ready\n", name
 
@@ -142,15 +135,21 @@ class Ends:
         stdin.write(word + "\n")
         stdin.flush()
 
-    def pause(self) -> None:
-        """Nobody sends any more; what is on its way arrives."""
-        for name in self.giving:
-            self.tell(name, "pause")
-        time.sleep(0.5)
+    def begun(self) -> None:
+        """Wait until everybody who hears has heard something."""
+        while self.hearing:
+            name = self.hearing.pop()
+            process = self.running[name]
+            too_late = threading.Timer(BEGIN_S, process.kill)
+            too_late.start()
+            assert process.stdout and process.stdout.readline() == "begun\n", name
+            too_late.cancel()
 
     def end(self) -> None:
-        for name, one in self.running.items():
-            self.said[name] = json.loads(one.communicate("end\n", timeout=60)[0])
+        """Nobody sends any more; what is on its way arrives."""
+        for name in sorted(self.running, key=lambda name: name not in self.giving):
+            said = self.running[name].communicate("end\n", timeout=60)[0]
+            self.said[name] = json.loads(said.splitlines()[-1])
 
     def seen(self, name: str) -> Seen:
         return [(number, moment) for number, moment in self.said[name]["seen"]]
@@ -189,7 +188,7 @@ def test_what_is_forbidden_is_cut_both_ways_and_goes_on_when_it_is_allowed(lab: 
             both.stream(f"up {way}", "client", way, 9200 + number)
             both.stream(f"down {way}", "client", way, 9300 + number, gives="server")
             both.pushed(f"pushed {way}", "client", way, 9500 + number)
-        time.sleep(0.5)
+        both.begun()
         began = time.monotonic()
         denied = ("client",) if side == "egress" else WAYS
         for name in denied:
@@ -208,7 +207,7 @@ def test_an_outside_client_is_cut_though_it_is_seen_as_the_node_of_the_server(la
     with ends(lab) as both:
         both.pushed("pushed near", "outside", "near", 9400, at=(node, 30053))
         both.stream("down near", "outside", "near", 9400, gives="server", at=(node, 30080))
-        time.sleep(0.5)
+        both.begun()
         began = time.monotonic()
         policy(lab, "shut-near", "near", policyTypes=["Ingress"])
         shut, allowed = shut_and_opened(both, ["near"], "near")
@@ -316,11 +315,10 @@ def test_what_stays_allowed_loses_nothing_while_policies_change(lab: Handmade) -
     allowing(lab)
     with ends(lab) as both:
         all_kinds(both)
-        time.sleep(0.3)
+        both.begun()
         for number in range(50):
             change(lab, number)
             time.sleep(0.1)
-        both.pause()
         both.end()
     nothing_lost(both)
 
@@ -350,14 +348,13 @@ def test_a_policy_that_comes_with_what_is_used_holds_nothing_up(lab: Handmade) -
     """It isolates pods at every node, each of which has something to close."""
     with ends(lab) as both:
         all_kinds(both)
-        time.sleep(0.3)
+        both.begun()
         for _ in range(10):
             policy(lab, "all", "", policyTypes=["Ingress", "Egress"],
                    ingress=[{"from": pods("client")}], egress=[{"to": pods(*WAYS)}])  # fmt: skip
             time.sleep(0.2)
             lab.api.delete("NetworkPolicy", "all", "default")
             time.sleep(0.2)
-        both.pause()
         both.end()
     nothing_lost(both)
 
@@ -427,11 +424,10 @@ def test_restarts_of_the_controller_lose_nothing_and_send_nothing(lab: Handmade)
     before = lab.held()
     with ends(lab) as both:
         all_kinds(both)
-        time.sleep(0.3)
+        both.begun()
         for _ in range(5):
             restart(lab)
             assert set(changes(lab).values()) == {0}
-        both.pause()
         both.end()
     nothing_lost(both)
     assert lab.held() == before
@@ -471,6 +467,7 @@ def test_a_flood_of_denied_connections_harms_no_allowed_one(lab: Handmade) -> No
     before = len(denials(lab))
     with ends(lab) as both, ExitStack() as undo:
         all_kinds(both)
+        both.begun()
         flood = flooding(one, other, 20_000, 10_000)
         undo.callback(flood.communicate)
         undo.callback(flood.kill)
@@ -480,7 +477,6 @@ def test_a_flood_of_denied_connections_harms_no_allowed_one(lab: Handmade) -> No
             took.append(in_force(lab))
         assert flood.stdout
         seconds = float(flood.stdout.readline())
-        both.pause()
         both.end()
     lines = len(denials(lab)) - before
     print("flood took", seconds, "policies", [round(one, 3) for one in took], "lines", lines)

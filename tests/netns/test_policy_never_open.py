@@ -22,8 +22,8 @@ import pytest
 from handmade import Handmade, Host, host_mac, mac
 from knocking import DOORS, NAMES
 from object_feed import ObjectFeed
+from settled import held
 from shifting import Objects, Shifting, drawn, guarded, key_of, pairs, steps
-from test_policy_worlds import held
 
 from controller.desired import Desired
 from controller.watch import KINDS
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.netns
 PODS, WORLDS = 6, 40
 RATE, MOST_S = 2000, 240.0  # knocks a second; the knocker ends by itself
 CHANGES, RESTARTS, RECONNECTS = 150, 50, 10  # 50 changes more come with the restarts
-SETTLE_S = 0.06  # in which the controller has datapaths forget, once the bridges hold what they shall
+SETTLE_S = 0.15  # in which the controller has datapaths forget, once the bridges hold what they shall
 BRIDGES = (1, 2)
 TOGETHER_S = 0.01  # within which the controller is to have heard of a change in one go
 Packet = tuple[int, int, str, int, int, float, float]  # from, to, protocol, port, source port, sent and arrived
@@ -43,16 +43,20 @@ Way = tuple[object, ...]
 
 
 class Feed(ObjectFeed):
-    """Remembers when it told of each object last."""
+    """Remembers between when it told of each object last."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.begun: dict[tuple[str, str, str], float] = {}
         self.told: dict[tuple[str, str, str], float] = {}
 
     def events_after(self, plural: str, version: int) -> tuple[int, list[tuple[str, Raw]]]:
         now, told = super().events_after(plural, version)
-        self.told |= {key_of(raw): time.monotonic() for _, raw in told}
+        self.begun |= {key_of(raw): time.monotonic() for _, raw in told}
         return now, told
+
+    def wrote(self, told: list[tuple[str, Raw]]) -> None:
+        self.told |= {key_of(raw): time.monotonic() for _, raw in told}
 
 
 @dataclass
@@ -118,8 +122,8 @@ class Story:
         if len(keys) <= 1:
             return True
         wait_until(lambda: all(self.feed.told.get(key, 0) >= put for key in keys), 30)
-        told = [self.feed.told.get(key, 0.0) for key in keys]
-        return len(keys) == 2 and max(told) - min(told) < TOGETHER_S
+        begun, told = ([moments.get(key, 0.0) for key in keys] for moments in (self.feed.begun, self.feed.told))
+        return len(keys) == 2 and max(told) - min(begun) < TOGETHER_S
 
     def change(self, *, heard: bool = True) -> None:
         self.shifting.shift()

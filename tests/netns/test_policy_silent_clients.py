@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 from handmade import Handmade, run
+from settled import in_force
 from test_policy_connections import (
     Ends,
     cut_and_going_on,
@@ -62,6 +63,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     handmade.service("far", SERVICE, {DNS: "UDP"}, [(handmade.hosts["far"].address, 9000)])
     handmade.service("near", FRONT, {DNS: "UDP"}, [(handmade.hosts["near"].address, 9001)], {DNS: NODE_PORT})
     handmade.programmed()
+    in_force(handmade)
     return handmade
 
 
@@ -82,7 +84,7 @@ def connections(lab: Handmade) -> dict[Connection, int]:
 def wait_for_marks(lab: Handmade, these: set[Connection], *, cut: bool) -> None:
     def are() -> bool:
         marks = connections(lab)
-        return all(bool(marks[one] & CUT) is cut for one in these)
+        return all(bool(marks.get(one, 0) & CUT) is cut for one in these)
 
     assert wait_until(are, WAIT_S), connections(lab)
 
@@ -105,10 +107,10 @@ def test_what_is_sent_to_a_silent_client_is_cut_and_goes_on(lab: Handmade, side:
     others = set(connections(lab))
     with ends(lab) as both, ExitStack() as undo:
         all_kinds(both, side)
-        time.sleep(0.5)
+        both.begun()
         streams, these = list(both.running), set(connections(lab)) - others
         both.pushed("own node", "client", "node1", 9800)
-        time.sleep(0.5)
+        both.begun()
         heard = [undo.enter_context(listening(lab.hosts[name])) for name in ("near", "far", "node2", "outside")]
         began = time.monotonic()
         for pod in pods:
@@ -157,7 +159,7 @@ def test_a_first_answer_that_comes_late_is_cut_as_well(lab: Handmade, asked: str
         assert server.stdin and server.stdout and server.stdout.readline() == "ready\n"
         address, port = (SERVICE, DNS) if asked == SERVICE else (lab.hosts[asked].address, 9000)
         client = runs("client", ASKING, address, str(port))
-        assert wait_until(lambda: set(connections(lab)) > others, WAIT_S)
+        assert wait_until(lambda: bool(set(connections(lab)) - others), WAIT_S)
         these, count = set(connections(lab)) - others, len(remembered(lab))
         for pod in pods:
             policy(lab, f"shut-{pod}", pod, policyTypes=["Ingress", "Egress"])

@@ -32,7 +32,7 @@ def test_scenarios_pods_run_the_same_server() -> None:
 def test_a_burst_is_answered_whole() -> None:
     """A server with a least interval drops what comes closer, five requests aside, and it would count as lost."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    asking = ["irtt", "client", "-i", "20us", "-d", "20ms", "-l", "64", "--tstamp=none", "-Q", "-o", "-"]
+    asking = ["irtt", "client", "-i", "20us", "-d", "20ms", "-l", "64", "--tstamp=none", "-Q", "-o", "-", "--wait=3s"]
 
     def report() -> dict[str, list[dict[str, str]]]:
         done = subprocess.run([*asking, f"127.0.0.1:{IRTT_PORT}"], capture_output=True, text=True, check=False)

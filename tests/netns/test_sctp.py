@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from handmade import Handmade
+from settled import in_force
 from talk import ask, refused_at_once, said_often, with_servers
 
 pytestmark = pytest.mark.netns
@@ -31,6 +32,7 @@ def lab(
     handmade.service("sticky", STICKY, PORTS, [(b, 8080), (c, 8080)], sessionAffinity="ClientIP")
     handmade.service("shared", SHARED, {80: "TCP"}, [(c, 8080)])
     handmade.programmed()
+    in_force(handmade)
     with with_servers(handmade, "a", "b", "c"):
         yield handmade
 
@@ -38,12 +40,12 @@ def lab(
 @pytest.mark.parametrize("client", ["a", "node1", "node2"])
 def test_a_cluster_address_is_answered_by_all_endpoints(lab: Handmade, client: str) -> None:
     host = lab.hosts[client]
-    assert set(said_often(host, "SCTP", WEB, 80, 12)) == {f"{server} {host.address}" for server in ("b", "c")}
+    assert set(said_often(host, "SCTP", WEB, 80, 24)) == {f"{server} {host.address}" for server in ("b", "c")}
 
 
 def test_a_node_port_is_answered_and_the_client_seen_as_the_node(lab: Handmade) -> None:
     node = lab.hosts["node2"].address
-    found = set(said_often(lab.hosts["a"], "SCTP", node, 30080, 12))
+    found = set(said_often(lab.hosts["a"], "SCTP", node, 30080, 24))
     assert found == {f"b {node}", f"c {node}"}
 
 

@@ -23,7 +23,7 @@ CLUSTER, LOCAL, INTERNAL, HINTED, ENDING, MOVING = (f"10.96.0.{number}" for numb
 KINDS = pytest.mark.parametrize(("kind", "offset"), [("TCP", 0), ("UDP", 1)], ids=["TCP", "UDP"])
 TALK_UDP = """
 import socket, sys
-one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); one.settimeout(1); one.connect((sys.argv[1], int(sys.argv[2])))
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); one.settimeout(5); one.connect((sys.argv[1], int(sys.argv[2])))
 for line in sys.stdin:
     try: one.send(b"who?"); print(one.recv(100).decode(), flush=True)
     except OSError as error: print(type(error).__name__, flush=True)
@@ -31,7 +31,7 @@ for line in sys.stdin:
 
 FROM_ONE_PORT = """
 import socket, sys
-one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); one.settimeout(1); one.bind(("", int(sys.argv[1])))
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); one.settimeout(5); one.bind(("", int(sys.argv[1])))
 for address, port in (target.split(":") for target in sys.argv[2:]):
     one.sendto(b"who?", (address, int(port)))
     answer, sender = one.recvfrom(100)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from handmade import Handmade
+from settled import in_force
 from talk import ask, said, said_often, with_servers
 
 from lab.waiting import wait_until
@@ -37,7 +38,7 @@ def test_pods_are_seen_outside_as_their_node(lab: Handmade, kind: str, port: int
     outside = lab.hosts["outside"]
     for pod, node in (("a", "node1"), ("c", "node2")):
         assert ask(lab.hosts[pod], kind, outside.address, 8080) == ("outside", lab.hosts[node].address)
-    assert lab.hosts["a"].pings(outside.address)
+    assert lab.hosts["a"].reaches(outside.address)
 
 
 @KINDS
@@ -140,7 +141,7 @@ for number in range(4):
 def test_all_that_is_sent_before_an_answer_reaches_the_endpoint(lab: Handmade, client: str) -> None:
     """As statsd, syslog, and resolvers that ask two things at once have it."""
     lab.service("listens", LISTENS, {53: "UDP"}, [(lab.hosts["c"].address, 9100)], {53: 30090})
-    lab.programmed()
+    in_force(lab, learned=True)
     where = (LISTENS, 53) if client == "a" else (lab.hosts["node1"].address, 30090)
     listener = lab.hosts["c"].python(LISTENER, "9100")
     assert listener.stdout

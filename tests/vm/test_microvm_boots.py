@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.skipif(bool(image.missing_programs()), reason=f"not installed: {' '.join(image.missing_programs())}"),
 ]
 
-RUN = [sys.executable, "-m", "cli.main", "vm", "--timeout", "120", "--"]
+RUN = [sys.executable, "-m", "cli.main", "vm", "--timeout", "600", "--"]
 ROOT = Path(__file__).parents[2]
 MODULES = "openvswitch sch_netem ip_vs geneve wireguard nf_flow_table ip_gre"
 

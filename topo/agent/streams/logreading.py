@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from k8sshim.errors import BadInput
 from k8sshim.objects import Raw
@@ -60,7 +63,14 @@ async def read(path: Path, options: LogOptions, ended: Callable[[], bool]) -> As
 
 
 async def _text(path: Path, options: LogOptions, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
-    following = _Following(path)
+    with closing(_Following(path)) as following:
+        async for text in _followed(path, following, options, ended):
+            yield text
+
+
+async def _followed(
+    path: Path, following: _Following, options: LogOptions, ended: Callable[[], bool]
+) -> AsyncIterator[bytes]:
     present = [*_older(path), *following.more()]
     shown = [text for record in present if (text := _shown(record, options)) is not None]
     if options.tail_lines is not None:
@@ -96,31 +106,36 @@ def _shown(record: bytes, options: LogOptions) -> bytes | None:
 
 
 class _Following:
-    """What is added to a log, also when it begins anew in another file."""
+    """What is added to a log, also when it begins anew in another file, and to its end when it is taken away."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._inode, self._at, self._rest = 0, 0, b""
+        self._file: BinaryIO | None = None
+        self._rest = b""
 
-    def more(self) -> Iterable[bytes]:
+    def more(self) -> Iterator[bytes]:
         """The records since the last time."""
-        try:
-            status = self._path.stat()
-        except OSError:
-            return
-        if status.st_ino != self._inode and self._inode:
-            yield from self._read(self._path.with_name(self._path.name + ".1"))
-            self._at, self._rest = 0, b""
-        self._inode = status.st_ino
-        yield from self._read(self._path)
+        yield from self._read()
+        if self._begun_anew():
+            yield from self._read()  # what was written after that, and before
+            self.close()
+            with suppress(OSError):
+                self._file = self._path.open("rb")
+            yield from self._read()
 
-    def _read(self, path: Path) -> Iterator[bytes]:
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file, self._rest = None, b""
+
+    def _begun_anew(self) -> bool:
         try:
-            with path.open("rb") as file:
-                file.seek(self._at)
-                while data := file.read(_CHUNK):
-                    self._at += len(data)
-                    *records, self._rest = (self._rest + data).split(b"\n")
-                    yield from (record + b"\n" for record in records)
+            there = self._path.stat().st_ino
         except OSError:
-            return
+            return False
+        return self._file is None or there != os.fstat(self._file.fileno()).st_ino
+
+    def _read(self) -> Iterator[bytes]:
+        while self._file is not None and (data := self._file.read(_CHUNK)):
+            *records, self._rest = (self._rest + data).split(b"\n")
+            yield from (record + b"\n" for record in records)

@@ -45,7 +45,7 @@ def fault(
     percent: Annotated[float | None, typer.Option(help="Of link-loss: packets lost, each way.")] = None,
     delay_ms: Annotated[float | None, typer.Option("--ms", help="Of link-delay: milliseconds, each way.")] = None,
 ) -> None:
-    """Make something in the lab fail, or undo that; each fault has its opposite, and heal undoes them all."""
+    """Make something in the lab fail, or undo that; what lasts has its opposite, and heal undoes all that stands."""
     from k8sshim.errors import BadInput
     from lab import state
     from lab.faults import injecting, kinds

@@ -13,7 +13,7 @@ def vm(
     memory: Annotated[int, typer.Option("--memory", help="The VM's memory in MiB.")] = 3072,
     cores: Annotated[int, typer.Option("--cores", help="The VM's cores.")] = 2,
 ) -> None:
-    """Run COMMAND as root in a micro-VM whose kernel has Open vSwitch, netem, IPVS, WireGuard and Geneve.
+    """Run COMMAND as root in a micro-VM whose kernel has Open vSwitch, netem, WireGuard and Geneve.
 
     It sees this machine's files. What it writes into the current folder stays, and what podwire calibrate finds; all
     else goes with the VM.

@@ -106,7 +106,6 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _kernel("IPIP", "ipip", "no IPIP overlay", *_LINK, "ipip", "local", "192.0.2.2"),
     _kernel("WireGuard", "wireguard", "no encrypted overlay", *_LINK, "wireguard"),
-    _kernel("IPVS", "ip_vs", "no comparison of Services with IPVS", "modprobe", "--dry-run", "--quiet", "ip_vs"),
     Feature(
         "bubblewrap",
         ("bwrap", "--ro-bind", "/", "/", "--unshare-pid", "--proc", "/proc", "true"),
@@ -133,7 +132,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("curl", ("curl", "--version"), "no HTTP client in pods, nodes and HOST", f"{_INSTALL} curl"),
     _program("dig", "bind9-dnsutils", "no DNS client in pods, nodes and HOST", "-v"),
     _program("ping", "iputils-ping", "no ping from pods", "-V"),
-    _program("tcpdump", "tcpdump", "no packet captures"),
+    _program("tcpdump", "tcpdump", "no overhead in mtu, overlay and self-check"),
     _program("ethtool", "ethtool", "segmentation offload cannot be switched in pods and tunnels"),
     _program("nsenter", "util-linux", "no lab can run", required=True),
     _program("unshare", "util-linux", "no lab can run", required=True),

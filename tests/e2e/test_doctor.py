@@ -11,7 +11,7 @@ pytestmark = pytest.mark.e2e
 
 LOOKED_FOR = {
     *("user namespaces", "/dev/net/tun", "Open vSwitch userspace datapath", "Open vSwitch kernel datapath", "mnexec"),
-    *("netem", "VXLAN", "IPVS", "WireGuard", "Geneve", "bubblewrap", "kubectl", "iperf3", "Python", "kernel", "cores"),
+    *("netem", "VXLAN", "WireGuard", "Geneve", "bubblewrap", "kubectl", "iperf3", "Python", "kernel", "cores"),
 }
 
 

@@ -12,14 +12,14 @@ from controller.watch import KINDS
 from k8sshim.objects import Key
 from lab.waiting import wait_until
 
-COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
+COOKIE = re.compile(r"^ *cookie=0x([0-9a-f]+)", re.MULTILINE)  # not of what a flow would learn
 LIMIT_S = 120
 
 
 def in_force(lab: Handmade, *, learned: bool = False) -> float:
     """Wait until every switch holds what it shall; how long that took, in seconds.
 
-    Where switches have `learned` of clients that stay with their endpoints, they hold more.
+    Where switches may have `learned` of clients that stay with their endpoints, they hold more.
     """
     began, desired, switches = time.monotonic(), Desired(), {}
     for raw in lab.api.everything():
